@@ -1,0 +1,235 @@
+"""The nouns: one frozen dataclass per stage of trust.
+
+Data goes one way through them, and its type changes whenever it gains trust: what the browser said, what we sealed,
+what a provider proved, what our rules decided, what the proxy issued. This module knows nothing of HTTP servers,
+configuration files or time sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType, TypeAlias
+
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+Claims: TypeAlias = Mapping[str, JsonValue]
+
+TransactionId = NewType("TransactionId", str)
+"""One login's unguessable name (128 bits or more, base64url). It *is* the OIDC `state` and the SAML `RelayState`."""
+
+Memo = NewType("Memo", str)
+"""What a provider needs to remember between `begin` and `finish`; opaque to everybody else."""
+
+
+class Secret:
+    """A string that shows itself only when asked: `reveal()`. `repr`, `str` and format give a mask."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
+
+
+class Purpose(StrEnum):
+    """What a login in flight is for; one can never be finished as the other."""
+
+    LOGIN = "login"
+    TEST = "test"
+
+
+class Binding(StrEnum):
+    """How an identity provider's answer reaches us through the browser."""
+
+    QUERY = "query"
+    FORM_POST = "form_post"
+    SAML_POST = "saml_post"
+
+    @property
+    def cross_site_post(self) -> bool:
+        """True where the answer is a POST from the provider's site: a SameSite=Lax cookie would stay behind."""
+        return self is not Binding.QUERY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthModuleRedirect:
+    """The parameters that the Qlik proxy's redirect carries (Qlik "Authentication API"). From the browser: compare, never call."""
+
+    target_id: str
+    proxy_rest_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginTransaction:
+    """One login in flight. Ours: it travels sealed in a cookie of the browser that began it."""
+
+    id: TransactionId
+    purpose: Purpose
+    virtual_proxy: str
+    node: str
+    idp: str
+    registration: str
+    target_id: str
+    expires_at: datetime
+    memo: Memo = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """Send the browser to the identity provider by GET."""
+
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormPost:
+    """Send the browser to the identity provider by a POST that submits itself."""
+
+    action: str
+    fields: Mapping[str, str] = field(repr=False)
+
+
+IdpRequest: TypeAlias = Redirect | FormPost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdpResponse:
+    """What the browser brought back from an identity provider. Hostile; a parameter that came twice never gets here."""
+
+    binding: Binding
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdpSession:
+    """Whose session at which provider: what a logout from the provider names."""
+
+    issuer: str
+    subject: str
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedIdentity:
+    """What a provider has proven about a user. Constructed only inside `protocol/` (a test looks)."""
+
+    session: IdpSession
+    claims: Claims = field(repr=False)
+    proof_id: str
+    proof_expires_at: datetime
+    name_id: str | None = None
+    logout_memo: Memo | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QlikUser:
+    """Who the user is in Qlik Sense: decided by our rules. `attributes` are (name, value) pairs; a name may repeat."""
+
+    directory: str
+    user_id: str
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """A ticket of the proxy: valid for one minute and one use (Qlik "Add ticket").
+
+    `location` is where the browser goes, already checked against the virtual proxy's targets. The ticket stands in its
+    query; or, where the target is not a Qlik host and says `redeem_first`, in `redeem_at`, a URL on a Qlik host that a
+    page must fetch before it goes on to `location`.
+    """
+
+    location: str = field(repr=False)
+    redeem_at: str | None = field(default=None, repr=False)
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """One outgoing request, built by `protocol/` and sent by an adapter. `limit`: most bytes of the answer's body; `timeout`: seconds."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    limit: int = 256_000
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """One answer as it came: read in full, within the request's limit. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+# ---- events: one per outcome, for the journal ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginStarted:
+    """A browser was sent to an identity provider."""
+
+    virtual_proxy: str
+    idp: str
+    transaction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSucceeded:
+    """A browser was sent back with a ticket. `transaction` is a digest, not the id; attributes by name only."""
+
+    virtual_proxy: str
+    idp: str
+    transaction: str
+    node: str
+    user: QlikUser = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRejected:
+    """A login ended in an error. `virtual_proxy` and `idp` are None where the request did not get that far."""
+
+    virtual_proxy: str | None
+    idp: str | None
+    transaction: str | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysRefreshed:
+    """A provider's signing keys were fetched; `added` and `removed` are key ids."""
+
+    idp: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderTrouble:
+    """A provider's metadata or keys could not be refreshed; the last good ones stay in use."""
+
+    idp: str
+    code: str
+    detail: str
+
+
+Event: TypeAlias = LoginStarted | LoginSucceeded | LoginRejected | KeysRefreshed | ProviderTrouble
