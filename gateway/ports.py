@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from gateway.model import (
     HttpResponse,
     IdpRequest,
     IdpResponse,
+    JsonValue,
     Memo,
     QlikUser,
     Ticket,
@@ -65,6 +67,9 @@ class IdentityProvider(Protocol):
     @property
     def binding(self) -> Binding:
         """How its answers arrive."""
+
+    def jwks(self) -> Mapping[str, JsonValue] | None:
+        """The public keys that the provider needs from us (RFC 7517 §5); None: it needs none."""
 
     async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
         """Where to send the browser, and what to remember. Raises `GatewayError`."""

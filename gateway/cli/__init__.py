@@ -1,0 +1,45 @@
+"""The command line: reads arguments, calls, prints; no logic of its own. A command's module is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from gateway import __version__
+
+COMMANDS = {
+    "serve": "Run the gateway.",
+    "check": "Find every problem of the configuration, without the network.",
+    "explain": "Show what a set of claims becomes, and why.",
+    "demo": "A simulated Qlik site, demo identity providers and this gateway on loopback.",
+    "keygen": "Make keys.",
+    "schema": "Print the JSON Schema of a configuration file.",
+}
+
+
+class LazyGroup(click.Group):
+    """Loads `gateway.cli.NAME:NAME` when NAME is called; `--help` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from their one-line texts, without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qlikgw")
+def main() -> None:
+    """Sign-in gateway for Qlik Sense Enterprise on Windows."""

@@ -1,0 +1,32 @@
+"""`qlikgw serve`: run the gateway until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from gateway import app, config
+from gateway.cli.check import print_problems
+
+
+@click.command()
+@click.option(
+    "--config",
+    "folder",
+    envvar="QLIKGW_CONFIG",
+    default="idp_configs",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The configuration folder.",
+)
+def serve(folder: Path) -> None:
+    """Run the gateway. Ends with exit code 0 after a graceful stop (SIGTERM or SIGINT)."""
+    loaded = config.load(folder, environ=os.environ)
+    print_problems(loaded.problems, file=sys.stderr)
+    if loaded.configuration is None:
+        sys.exit(1)
+    sys.exit(asyncio.run(app.serve(loaded.configuration)))

@@ -1,0 +1,168 @@
+"""Events become audit lines and metrics here, and nowhere else.
+
+Lines are structlog's JSON (or console) on one stream: one per request, one per login outcome. Nothing that a browser, a
+provider or a node sent is written but what an event carries: names from the configuration, codes, digests and the
+`detail` of an error, whose writers keep tokens, codes, secrets and assertions out. Metrics' labels come from the
+configuration only. The only module that knows structlog and prometheus-client.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from gateway import __version__
+from gateway.model import Event, KeysRefreshed, LoginRejected, LoginStarted, LoginSucceeded, ProviderTrouble
+
+METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def start_logging(*, level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
+    """Send all lines to `stream` (default: standard output). `form`: json or console. Libraries speak from WARNING up."""
+    out = stream or sys.stdout
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty()) if form == "console" else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            _without_line_breaks,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
+
+
+class _Bridge(logging.Handler):
+    """Lines of libraries, by name and level alone where they carry an exception: a traceback may quote what must not be logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        structlog.get_logger().log(record.levelno, "library", logger=record.name, message=record.msg, exception=kind)
+
+
+def _without_line_breaks(_logger: object, _name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The console form must not be fooled by a line break inside a value; JSON escapes it anyway."""
+    return {key: value.replace("\r", " ").replace("\n", " ⏎ ") if isinstance(value, str) else value for key, value in line.items()}
+
+
+class Metrics:
+    """All that `/metrics` tells, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=self.registry)
+
+        self.starts = counter("qlikgw_logins_started_total", "Browsers sent to an identity provider", "vp", "idp")
+        self.logins = counter("qlikgw_logins_total", "Logins by outcome (success, rejected) and error code", "vp", "idp", "outcome", "code")
+        self.requests = counter("qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status")
+        self.seconds = Histogram(
+            "qlikgw_http_request_duration_seconds", "Time to answer", ("route",), buckets=BUCKETS, registry=self.registry
+        )
+        self.keys = counter(
+            "qlikgw_idp_key_refreshes_total", "Fetches of signing keys by outcome (changed, same, failed)", "idp", "outcome"
+        )
+        self.ready = Gauge("qlikgw_ready", "1 while the gateway takes new logins", registry=self.registry)
+        Gauge("qlikgw_build_info", "Version of the gateway", ("version",), registry=self.registry).labels(__version__).set(1)
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+class LogJournal:
+    """`ports.Journal`: one line and one count per event."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self._log = structlog.get_logger()
+        self._writers: dict[type, Callable[[Any], None]] = {
+            LoginStarted: self._started,
+            LoginSucceeded: self._succeeded,
+            LoginRejected: self._rejected,
+            KeysRefreshed: self._keys,
+            ProviderTrouble: self._trouble,
+        }
+
+    def record(self, event: Event) -> None:
+        self._writers[type(event)](event)
+
+    def request(self, *, route: str, method: str, status: int, seconds: float, extra: Mapping[str, str]) -> None:
+        """The one line per request. `route` is the pattern, never the path: paths and queries carry what must not be logged."""
+        self.metrics.requests.labels(route, method, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        self._log.info("request", route=route, method=method, status=status, ms=round(seconds * 1000, 1), **extra)
+
+    def crash(self, error: BaseException) -> None:
+        """A fault of ours: its type and where it arose; no message, for that may quote a secret."""
+        frames = []
+        trace = error.__traceback__
+        while trace is not None:
+            frames.append(f"{trace.tb_frame.f_code.co_filename.rpartition('/gateway/')[2]}:{trace.tb_lineno}")
+            trace = trace.tb_next
+        self._log.error("crash", exception=type(error).__name__, at=frames[-4:])
+
+    def note(self, event: str, **fields: object) -> None:
+        """A line about the gateway itself: started, draining, stopped, a warning of the configuration."""
+        self._log.info(event, **fields)
+
+    def warn(self, event: str, **fields: object) -> None:
+        """Like `note`, for what an operator should mend."""
+        self._log.warning(event, **fields)
+
+    def _started(self, event: LoginStarted) -> None:
+        self.metrics.starts.labels(event.virtual_proxy, event.idp).inc()
+        self._log.info("login_started", vp=event.virtual_proxy, idp=event.idp, transaction=event.transaction)
+
+    def _succeeded(self, event: LoginSucceeded) -> None:
+        self.metrics.logins.labels(event.virtual_proxy, event.idp, "success", "").inc()
+        self._log.info(
+            "login_succeeded",
+            vp=event.virtual_proxy,
+            idp=event.idp,
+            transaction=event.transaction,
+            node=event.node,
+            user=f"{event.user.directory}\\{event.user.user_id}",
+            attributes=sorted({name for name, _ in event.user.attributes}),
+        )
+
+    def _rejected(self, event: LoginRejected) -> None:
+        self.metrics.logins.labels(event.virtual_proxy or "", event.idp or "", "rejected", event.code).inc()
+        self._log.warning(
+            "login_rejected", vp=event.virtual_proxy, idp=event.idp, transaction=event.transaction, code=event.code, detail=event.detail
+        )
+
+    def _keys(self, event: KeysRefreshed) -> None:
+        changed = event.added or event.removed
+        self.metrics.keys.labels(event.idp, "changed" if changed else "same").inc()
+        if changed:
+            self._log.info("keys_refreshed", idp=event.idp, added=event.added, removed=event.removed)
+
+    def _trouble(self, event: ProviderTrouble) -> None:
+        self.metrics.keys.labels(event.idp, "failed").inc()
+        self._log.warning("provider_trouble", **dataclasses.asdict(event))
+
+
+def bind(**fields: str) -> None:
+    """Add fields to every line of this request."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def unbind() -> None:
+    """Forget the fields of the last request."""
+    structlog.contextvars.clear_contextvars()

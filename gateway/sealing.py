@@ -1,0 +1,138 @@
+"""Authenticated, rotating encryption of what travels through the browser: the login in flight.
+
+AES-256-GCM (NIST SP 800-38D) under a key derived by HKDF-SHA-256 (RFC 5869) from each key of the ring; the first key
+seals, all open. The associated data is the name of the cookie, so a sealed value opens under no other name. Nonces are
+96 random bits: a key is good for 2^32 seals. This module knows nothing of cookies' attributes, clocks or randomness.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.errors import UnknownSealingKey, UnreadableLogin
+from gateway.model import LoginTransaction, Memo, Purpose, TransactionId
+
+KEY_SIZE = 32
+NONCE_SIZE = 12
+KEY_ID_SIZE = 4
+LONGEST_SEALED = 4096
+
+
+class Sealer:
+    """A key ring for one purpose. `ring`: keys of 32 bytes, the sealing one first."""
+
+    def __init__(self, ring: Sequence[bytes], *, purpose: str) -> None:
+        if not ring or any(len(key) != KEY_SIZE for key in ring):
+            raise ValueError("a key ring holds at least one key, each of 32 bytes")
+        derived = [_derive(key, purpose) for key in ring]
+        self._current = _key_id(derived[0])
+        self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(derived)}
+
+    def seal(self, plain: bytes, *, context: str, nonce: bytes) -> str:
+        """Encrypt `plain` for `context`. `nonce`: 12 fresh random bytes."""
+        sealed = self._ciphers[self._current].encrypt(nonce, plain, context.encode())
+        return base64.urlsafe_b64encode(self._current + nonce + sealed).rstrip(b"=").decode()
+
+    def open(self, sealed: str, *, context: str) -> bytes:
+        """What was sealed for `context`. Raises `UnknownSealingKey`, `UnreadableLogin`."""
+        raw = _decode(sealed)
+        cipher = self._ciphers.get(raw[:KEY_ID_SIZE])
+        if cipher is None:
+            raise UnknownSealingKey("sealed with a key that is not in cookie_keys")
+        nonce, box = raw[KEY_ID_SIZE : KEY_ID_SIZE + NONCE_SIZE], raw[KEY_ID_SIZE + NONCE_SIZE :]
+        try:
+            return cipher.decrypt(nonce, box, context.encode())
+        except (InvalidTag, ValueError) as error:
+            raise UnreadableLogin("altered, or sealed under another name") from error
+
+
+def _derive(key: bytes, purpose: str) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_SIZE, salt=None, info=b"qlikgw " + purpose.encode()).derive(key)
+
+
+def _key_id(derived: bytes) -> bytes:
+    return hashlib.sha256(b"qlikgw key id" + derived).digest()[:KEY_ID_SIZE]
+
+
+def _decode(sealed: str) -> bytes:
+    if len(sealed) > LONGEST_SEALED:
+        raise UnreadableLogin("longer than anything that is sealed here")
+    try:
+        raw = base64.b64decode(sealed + "=" * (-len(sealed) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise UnreadableLogin("not base64url") from error
+    if len(raw) < KEY_ID_SIZE + NONCE_SIZE:
+        raise UnreadableLogin("too short")
+    return raw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpentLogin:
+    """What stays of a login once it was used: enough for a page that names the virtual proxy, useless for anything else."""
+
+    virtual_proxy: str
+    expires_at: datetime
+
+
+LoginRecord = LoginTransaction | SpentLogin
+
+
+def seal_login(sealer: Sealer, record: LoginRecord, *, context: str, nonce: bytes) -> str:
+    """The cookie value of one login. `context`: the cookie's name."""
+    return sealer.seal(json.dumps(_fields(record), separators=(",", ":")).encode(), context=context, nonce=nonce)
+
+
+def open_login(sealer: Sealer, sealed: str, *, context: str) -> LoginRecord:
+    """Read a login back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
+    plain = sealer.open(sealed, context=context)
+    try:
+        return _record(json.loads(plain))
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise UnreadableLogin("sealed by another version") from error
+
+
+def _fields(record: LoginRecord) -> list[str | int]:
+    expires = int(record.expires_at.timestamp())
+    if isinstance(record, SpentLogin):
+        return ["spent", record.virtual_proxy, expires]
+    return [
+        record.purpose.value,
+        record.virtual_proxy,
+        expires,
+        record.id,
+        record.node,
+        record.idp,
+        record.registration,
+        record.target_id,
+        record.memo,
+    ]
+
+
+def _record(fields: list[str | int]) -> LoginRecord:
+    kind, virtual_proxy, expires, *rest = fields
+    expires_at = datetime.fromtimestamp(int(expires), UTC)
+    if kind == "spent":
+        return SpentLogin(virtual_proxy=str(virtual_proxy), expires_at=expires_at)
+    transaction, node, idp, registration, target_id, memo = map(str, rest)
+    return LoginTransaction(
+        id=TransactionId(transaction),
+        purpose=Purpose(str(kind)),
+        virtual_proxy=str(virtual_proxy),
+        node=node,
+        idp=idp,
+        registration=registration,
+        target_id=target_id,
+        expires_at=expires_at,
+        memo=Memo(memo),
+    )

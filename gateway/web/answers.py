@@ -1,0 +1,41 @@
+"""Answers of every kind, each with its headers: redirects, pages, errors."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.errors import Blame, GatewayError, LoginAlreadyUsed, LoginExpired, NotANavigation, StoreError
+from gateway.web import pages
+from gateway.web.browser import prefers_json
+from gateway.web.context import SERVICES, TRAIL, Trail
+
+NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+def redirect_response(request: web.Request, location: str) -> web.Response:
+    """302 after a GET, 303 after a POST (RFC 9700 §4.12): the next request is a GET without the body."""
+    return web.Response(status=303 if request.method == "POST" else 302, headers={"Location": location, **NO_STORE})
+
+
+def page_response(page: pages.Page, status: int = 200) -> web.Response:
+    """A page of ours with its content security policy."""
+    return web.Response(text=page.html, content_type="text/html", status=status, headers=pages.security_headers(page))
+
+
+def error_response(request: web.Request, error: GatewayError) -> web.Response:
+    """The error as the browser prefers it: a page, or JSON; always code and correlation id, never the detail."""
+    trail = request[TRAIL]
+    if isinstance(error, NotANavigation) or prefers_json(request.headers.get("Accept", "")):
+        body = pages.error_json(type(error), correlation_id=trail.correlation_id)
+        return web.json_response(body, status=error.status, headers=NO_STORE)
+    now = request.app[SERVICES].clock.now()
+    page = pages.error_page(type(error), correlation_id=trail.correlation_id, now=now, ways=ways_on(trail, error))
+    return page_response(page, error.status)
+
+
+def ways_on(trail: Trail, error: GatewayError) -> pages.Ways | None:
+    """Where the virtual proxy is known and another try may help: start again; where a session may exist: go on to the hub."""
+    if trail.virtual_proxy is None or (error.blame is Blame.OPERATOR and not isinstance(error, StoreError)):
+        return None
+    go_on = trail.table.virtual_proxy(trail.virtual_proxy).targets.default if isinstance(error, (LoginExpired, LoginAlreadyUsed)) else None
+    return pages.Ways(virtual_proxy=trail.virtual_proxy, start_again=f"/vp/{trail.virtual_proxy}/login", go_on=go_on)

@@ -1,0 +1,134 @@
+"""What the browser sent, read without belief: parameters, preferences, and whether this is a navigation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from gateway.errors import MalformedResponse, MalformedStart, NotANavigation, PrefetchRefused, RequestTooLarge
+from gateway.model import Binding, IdpResponse
+
+MOST_PARAMETERS = 32
+LONGEST_PARAMETER = 8192
+FORM_TYPE = "application/x-www-form-urlencoded"
+FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
+Pairs = Sequence[tuple[str, str]]
+
+
+def query_pairs(request: web.Request) -> Pairs:
+    """The query's parameters in order, doubled ones too. Raises `MalformedStart`."""
+    return _pairs(request.rel_url.raw_query_string, MalformedStart)
+
+
+def single(pairs: Pairs, name: str) -> str | None:
+    """The one value of an optional parameter. Raises `MalformedStart` where it is doubled."""
+    values = [value for key, value in pairs if key == name]
+    if len(values) > 1:
+        raise MalformedStart(f"{name} came {len(values)} times")
+    return values[0] if values else None
+
+
+def query_response(request: web.Request) -> IdpResponse:
+    """An identity provider's answer in the query. Raises `MalformedResponse`."""
+    return IdpResponse(binding=Binding.QUERY, fields=_fields(_pairs(request.rel_url.raw_query_string, MalformedResponse)))
+
+
+async def form_response(request: web.Request) -> IdpResponse:
+    """An identity provider's answer in a form that the browser posted. Raises `MalformedResponse`, `RequestTooLarge`."""
+    if request.content_type != FORM_TYPE:
+        raise MalformedResponse("not a form")
+    try:
+        text = (await request.read()).decode("ascii")
+    except web.HTTPRequestEntityTooLarge as error:
+        raise RequestTooLarge("form") from error
+    except UnicodeDecodeError as error:
+        raise MalformedResponse("not a form") from error
+    return IdpResponse(binding=Binding.FORM_POST, fields=_fields(_pairs(text, MalformedResponse)))
+
+
+def _pairs(text: str, error: type[MalformedStart | MalformedResponse]) -> Pairs:
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="strict")
+    except ValueError as problem:
+        raise error("too many parameters, or not UTF-8") from problem
+
+
+def _fields(pairs: Pairs) -> Mapping[str, str]:
+    """RFC 6749 §3.1: a parameter must not come twice."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise MalformedResponse("a parameter came twice")
+    if any(len(value) > LONGEST_PARAMETER for value in fields.values()):
+        raise MalformedResponse("a parameter is too long")
+    return fields
+
+
+def is_frame(headers: Mapping[str, str]) -> bool:
+    """A navigation, but inside a frame, where the provider's pages and our cookies would not work."""
+    return headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest", "") in FRAMES
+
+
+def check_navigation(headers: Mapping[str, str]) -> None:
+    """Only a navigation starts a login (Fetch Metadata). Raises `PrefetchRefused`, `NotANavigation`."""
+    if "prefetch" in headers.get("Sec-Purpose", "").lower():
+        raise PrefetchRefused("Sec-Purpose")
+    mode, destination = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
+    if mode is not None and mode != "navigate":
+        raise NotANavigation(f"Sec-Fetch-Mode {mode[:20]!r}")
+    if destination is not None and destination not in FRAMES | {"document"}:
+        raise NotANavigation(f"Sec-Fetch-Dest {destination[:20]!r}")
+    if headers.get("Upgrade", "").lower() == "websocket" or headers.get("X-Requested-With", "").lower() == "xmlhttprequest":
+        raise NotANavigation("a socket or a script")
+
+
+def prefers_json(accept: str) -> bool:
+    """True when application/json has a higher quality than text/html (RFC 9110 §12.5.1); `*/*` and nothing mean HTML."""
+    return _quality(accept, "application/json") > _quality(accept, "text/html")
+
+
+def _quality(accept: str, wanted: str) -> float:
+    best = (-1, 0.0)
+    ranges = {wanted: 2, wanted.partition("/")[0] + "/*": 1, "*/*": 0}
+    for item in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in item.split(";"))
+        if name in ranges:
+            best = max(best, (ranges[name], _q(parameters)))
+    return best[1]
+
+
+def _q(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return min(1.0, max(0.0, float(parameter[2:])))
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def client_address(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+    """Who asks: the peer, or, while the peer is a trusted proxy, the last address in X-Forwarded-For that is not."""
+    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
+    address = request.remote or ""
+    while hops and _is_trusted(address, trusted):
+        address = hops.pop()
+    return address[:45] if _valid(address) else ""
+
+
+def _valid(address: str) -> bool:
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in trusted if network.version == ip.version)

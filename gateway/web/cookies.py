@@ -1,0 +1,88 @@
+"""One sealed cookie per login in flight: its name, its attributes, and how many a browser may hold.
+
+The name carries a digest of the transaction id, so tabs do not collide and a lookup needs no list. The cookie outlives
+the login by a day, only so that a login page left overnight, Back and F5 end on a page that names the virtual proxy.
+A login that was used leaves a stub (`SpentLogin`) behind. RFC 6265bis for the attributes and the `__Host-` prefix.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from gateway.errors import BrowserError, NoLoginInFlight
+from gateway.model import Binding, LoginTransaction, TransactionId
+from gateway.ports import Clock, Entropy
+from gateway.sealing import NONCE_SIZE, LoginRecord, Sealer, SpentLogin, open_login, seal_login
+
+IN_FLIGHT = 10
+REMEMBERED = 5
+"""Stubs and expired logins kept beside those in flight: with them the Cookie header stays below 6 KiB."""
+AFTERLIFE = timedelta(days=1)
+LONGEST_STATE = 128
+
+
+class LoginCookies:
+    """Reads and writes the login cookies of one gateway. `secure`: false only for a public URL that is http on loopback."""
+
+    def __init__(self, sealer: Sealer, *, clock: Clock, entropy: Entropy, secure: bool) -> None:
+        self._sealer = sealer
+        self._clock = clock
+        self._entropy = entropy
+        self._secure = secure
+        self._prefix = ("__Host-" if secure else "") + "qgw-login-"
+
+    def name(self, transaction: TransactionId) -> str:
+        return self._prefix + base64.urlsafe_b64encode(hashlib.sha256(transaction.encode()).digest()[:12]).decode()
+
+    def read(self, cookies: Mapping[str, str], transaction: str) -> LoginRecord:
+        """The login that this browser began under that state. Raises `NoLoginInFlight`, `UnreadableLogin`, `UnknownSealingKey`."""
+        if not 0 < len(transaction) <= LONGEST_STATE or not transaction.isascii():
+            raise NoLoginInFlight("a state that was never ours")
+        name = self.name(TransactionId(transaction))
+        if name not in cookies:
+            raise NoLoginInFlight("no cookie for this state in this browser")
+        record = open_login(self._sealer, cookies[name], context=name)
+        if isinstance(record, LoginTransaction) and record.id != transaction:
+            raise NoLoginInFlight("the cookie belongs to another state")
+        return record
+
+    def issue(self, cookies: Mapping[str, str], transaction: LoginTransaction, binding: Binding) -> list[str]:
+        """Set-Cookie values for a login that begins: its own, and removals of those that are too many or unreadable."""
+        return [self._line(transaction.id, transaction, binding), *map(self._removal, self._surplus(cookies))]
+
+    def spend(self, transaction: LoginTransaction, binding: Binding) -> str:
+        """Set-Cookie value that leaves a stub in the place of a used login."""
+        stub = SpentLogin(virtual_proxy=transaction.virtual_proxy, expires_at=self._clock.now())
+        return self._line(transaction.id, stub, binding)
+
+    def _surplus(self, cookies: Mapping[str, str]) -> Iterator[str]:
+        """The oldest logins in flight beyond nine (the new one is the tenth), the oldest others beyond what is remembered."""
+        now = self._clock.now()
+        live: list[tuple[float, str]] = []
+        past: list[tuple[float, str]] = []
+        for name in [name for name in cookies if name.startswith(self._prefix)]:
+            try:
+                record = open_login(self._sealer, cookies[name], context=name)
+            except BrowserError:
+                yield name
+                continue
+            in_flight = isinstance(record, LoginTransaction) and record.expires_at > now
+            (live if in_flight else past).append((record.expires_at.timestamp(), name))
+        yield from (name for _, name in sorted(live)[: max(0, len(live) - IN_FLIGHT + 1)])
+        yield from (name for _, name in sorted(past)[: max(0, len(past) - REMEMBERED)])
+
+    def _line(self, transaction: TransactionId, record: LoginRecord, binding: Binding) -> str:
+        name = self.name(transaction)
+        value = seal_login(self._sealer, record, context=name, nonce=self._entropy.token(NONCE_SIZE))
+        max_age = int((record.expires_at - self._clock.now() + AFTERLIFE).total_seconds())
+        same_site = "None" if binding.cross_site_post and self._secure else "Lax"
+        return f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite={same_site}{self._flag()}"
+
+    def _removal(self, name: str) -> str:
+        return f"{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{self._flag()}"
+
+    def _flag(self) -> str:
+        return "; Secure" if self._secure else ""

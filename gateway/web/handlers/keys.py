@@ -1,0 +1,16 @@
+"""What we publish for identity providers: the public keys of `private_key_jwt`."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.errors import NotFound
+from gateway.web.context import TRAIL
+
+
+async def jwks(request: web.Request) -> web.Response:
+    """RFC 7517 §5. Only for providers registered with `private_key_jwt`."""
+    keys = request[TRAIL].table.provider(request.match_info["idp"]).port.jwks()
+    if keys is None:
+        raise NotFound("this provider uses no key of ours")
+    return web.json_response(keys, headers={"Cache-Control": "max-age=300"})

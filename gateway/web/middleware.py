@@ -1,0 +1,87 @@
+"""Around every handler: correlation id, one snapshot of the routing table, error page, security headers, one log line.
+
+Holds the house's only `except Exception`: whatever a handler raises becomes a page with a code and a reference.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gateway import journal
+from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, NotFound, PrefetchRefused, RequestTooLarge
+from gateway.model import LoginRejected
+from gateway.web.answers import error_response
+from gateway.web.browser import client_address
+from gateway.web.context import SERVICES, TRAIL, Trail
+
+HSTS = "max-age=31536000"
+HTTP_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: RequestTooLarge}
+
+
+@web.middleware
+async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What every request gets."""
+    services = request.app[SERVICES]
+    trail = request[TRAIL] = Trail(correlation_id=correlation_id(services.entropy.token(8)), table=services.table.read(), headers=[])
+    journal.bind(correlation_id=trail.correlation_id)
+    started = time.perf_counter()
+    response = await answered(request, handler)
+    for name, value in trail.headers:
+        response.headers.add(name, value)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if services.secure:
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
+    log_request(request, response, time.perf_counter() - started)
+    journal.unbind()
+    return response
+
+
+async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The handler's answer, or the error's."""
+    try:
+        return await handler(request)
+    except GatewayError as error:
+        return refused(request, error)
+    except web.HTTPException as error:
+        mapped = refused(request, HTTP_ERRORS.get(error.status, NotFound)(error.reason))
+        if "Allow" in error.headers:
+            mapped.headers["Allow"] = error.headers["Allow"]
+        return mapped
+    except Exception as error:  # noqa: BLE001 (the one place: an unforeseen fault must not reach the browser as a traceback)
+        request.app[SERVICES].journal.crash(error)
+        return refused(request, InternalError(type(error).__name__))
+
+
+def refused(request: web.Request, error: GatewayError) -> web.Response:
+    """Record a login that ended here, and answer with its error."""
+    trail = request[TRAIL]
+    if trail.is_login and not isinstance(error, (NotANavigation, PrefetchRefused)):
+        request.app[SERVICES].journal.record(
+            LoginRejected(
+                virtual_proxy=trail.virtual_proxy, idp=trail.idp, transaction=trail.transaction, code=error.code, detail=error.detail
+            )
+        )
+    return error_response(request, error)
+
+
+def log_request(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    """One line: the route's pattern, never the path or query."""
+    services, trail = request.app[SERVICES], request[TRAIL]
+    resource = request.match_info.route.resource
+    extra = {"vp": trail.virtual_proxy, "idp": trail.idp, "client": client_address(request, services.trusted_proxies)}
+    services.journal.request(
+        route=resource.canonical if resource is not None else "other",
+        method=request.method if request.method in {"GET", "POST", "HEAD"} else "other",
+        status=response.status,
+        seconds=seconds,
+        extra={name: value for name, value in extra.items() if value},
+    )
+
+
+def correlation_id(raw: bytes) -> str:
+    """Short enough to read out on the telephone: 13 letters and digits."""
+    return base64.b32encode(raw).decode().rstrip("=").lower()

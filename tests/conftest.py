@@ -1,0 +1,57 @@
+"""What a test may need from the machine, and what happens where it is missing.
+
+`@pytest.mark.needs("node", "chromium")`: where a part is missing the test is deselected and counted in the closing
+summary, with the line that installs it; with QLIKGW_REQUIRE_ALL=1 a missing part fails the run before it starts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+INTEROP = Path(__file__).parent / "interop"
+
+
+def _npm(*packages: str) -> Callable[[], bool]:
+    return lambda: shutil.which("node") is not None and all((INTEROP / "node_modules" / name).is_dir() for name in packages)
+
+
+PARTS: dict[str, tuple[Callable[[], bool], str]] = {
+    "node": (_npm("oidc-provider", "jose", "axe-core"), "apt-get install nodejs npm && npm ci --prefix tests/interop"),
+    "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
+}
+LEFT_OUT: pytest.StashKey[Counter[str]] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*parts): parts of the machine that the test uses (" + ", ".join(PARTS) + ")")
+    config.stash[LEFT_OUT] = Counter()
+    missing = [name for name, (there, _) in PARTS.items() if not there()]
+    if missing and os.environ.get("QLIKGW_REQUIRE_ALL") == "1":
+        raise pytest.UsageError("QLIKGW_REQUIRE_ALL=1, but missing: " + "; ".join(f"{name} ({PARTS[name][1]})" for name in missing))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    missing = {name for name, (there, _) in PARTS.items() if not there()}
+    kept, left_out = [], []
+    for item in items:
+        lacks = missing & {part for mark in item.iter_markers("needs") for part in mark.args}
+        (left_out if lacks else kept).append(item)
+        config.stash[LEFT_OUT].update(lacks)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    left_out = config.stash[LEFT_OUT]
+    if not left_out and not hasattr(config, "workerinput"):
+        left_out = Counter({name: 0 for name, (there, _) in PARTS.items() if not there()})
+    for name, count in sorted(left_out.items()):
+        tests = f"{count} tests" if count else "its tests"
+        terminalreporter.write_line(f"left out for want of {name}: {tests}. To run them: {PARTS[name][1]}", yellow=True)
