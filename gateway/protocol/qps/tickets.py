@@ -1,0 +1,120 @@
+"""The ticket call: `POST /qps/{prefix}/ticket` and its answers (Qlik "Add ticket", "Using Xrfkey headers").
+
+Success is 201 (200 in older releases) with JSON in PascalCase; errors are text or HTML whatever the request accepts. No
+ticket request can be built for a user who does not pass the last gate.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass
+
+from gateway.errors import CertificateRejected, NodeAnswer, PrefixUnknown, QlikError
+from gateway.model import HttpRequest, HttpResponse, JsonValue, QlikUser, Secret
+from gateway.protocol.qps.addresses import LONGEST_ADDRESS, origin_text
+from gateway.protocol.qps.nodes import Node
+from gateway.protocol.qps.users import check_user
+
+_TICKET = re.compile(r"[!-~]{1,128}")
+_UNKNOWN_TARGET = re.compile(r"Specified targetId .{0,200}? was unknown", re.IGNORECASE)
+_FORGERY = re.compile(r"XSRF", re.IGNORECASE)
+_BAD_BODY = re.compile(r"Required property|JSON|UserId|UserDirectory", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_TICKET_VALUE = re.compile(r"(ticket\W{1,5})\w[^\s\"'&,}<]*", re.IGNORECASE)
+_SHOWN = 200
+_OK, _CREATED, _BAD_REQUEST, _FORBIDDEN = 200, 201, 400, 403
+
+
+class TargetUnknown(NodeAnswer):
+    """The node does not know the targetId (any more): ask once more without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketReply:
+    """An answer to the ticket call. `target_uri` is hostile: see `targets`."""
+
+    ticket: Secret
+    target_uri: str | None
+
+
+def ticket_body(user: QlikUser, target_id: str | None) -> dict[str, JsonValue]:
+    """What is sent for `user`, exactly. Raises what `check_user` raises."""
+    check_user(user)
+    body: dict[str, JsonValue] = {
+        "UserDirectory": user.directory,
+        "UserId": user.user_id,
+        "Attributes": [{name: value} for name, value in user.attributes],
+    }
+    return body if target_id is None else {**body, "TargetId": target_id}
+
+
+def ticket_request(user: QlikUser, target_id: str | None, *, node: Node, prefix: str, xrfkey: str) -> HttpRequest:
+    """The ticket call at one node. `xrfkey`: 16 fresh letters and digits. Raises what `check_user` raises."""
+    return HttpRequest(
+        method="POST",
+        url=f"{node.reach_at}/{f'{prefix}/' if prefix else ''}ticket?Xrfkey={xrfkey}",
+        headers={
+            # The node is asked under the name it gave itself, wherever it is reached: what answers to names sees the right one.
+            "Host": origin_text(*node.origin).removeprefix("https://"),
+            "Content-Type": "application/json",
+            "X-Qlik-Xrfkey": xrfkey,
+        },
+        body=json.dumps(ticket_body(user, target_id)).encode("ascii"),
+    )
+
+
+def read_ticket_response(response: HttpResponse) -> TicketReply:
+    """Read the answer. Raises `TargetUnknown`, `CertificateRejected`, `PrefixUnknown` or `NodeAnswer`."""
+    if response.status not in (_OK, _CREATED):
+        raise _refusal(response)
+    members = _read_members(response.body)
+    ticket, target_uri = members.get("ticket"), members.get("targeturi")
+    if not isinstance(ticket, str) or not _TICKET.fullmatch(ticket):
+        raise NodeAnswer(f"status {response.status} without a usable Ticket")
+    if target_uri is not None and not isinstance(target_uri, str):
+        raise NodeAnswer("the TargetUri is not a string")
+    if target_uri and len(target_uri) > LONGEST_ADDRESS:
+        raise NodeAnswer(f"the TargetUri is longer than {LONGEST_ADDRESS} characters")
+    return TicketReply(ticket=Secret(ticket), target_uri=target_uri or None)
+
+
+def _read_members(body: bytes) -> dict[str, object]:
+    """The members of the JSON object by their names in lower case. One that comes twice is refused: either might count."""
+    try:
+        pairs = json.loads(body, object_pairs_hook=_Members)
+    except (ValueError, RecursionError):
+        raise NodeAnswer("the answer to the ticket request is not JSON") from None
+    if not isinstance(pairs, _Members):
+        raise NodeAnswer("the answer to the ticket request is not a JSON object")
+    members = {name.lower(): value for name, value in pairs}
+    if len(members) != len(pairs):
+        raise NodeAnswer("a name comes twice in the answer to the ticket request")
+    return members
+
+
+class _Members(list[tuple[str, object]]):
+    """One JSON object, duplicates and all."""
+
+
+def _refusal(response: HttpResponse) -> QlikError:
+    """What an error status means: its text says more than its number, as far as it is known."""
+    text = _readable(response.body)
+    masked = _TICKET_VALUE.sub(r"\1***", text)
+    detail = f"status {response.status}: {masked[:_SHOWN]!a}"
+    if _UNKNOWN_TARGET.search(text):
+        return TargetUnknown(detail)
+    if _FORGERY.search(text):
+        return NodeAnswer(detail)
+    if response.status == _FORBIDDEN:
+        return CertificateRejected(detail)
+    if response.status == _BAD_REQUEST and not _BAD_BODY.search(text):
+        return PrefixUnknown(detail)
+    return NodeAnswer(detail)
+
+
+def _readable(body: bytes) -> str:
+    """The words of a text or HTML error page on one line."""
+    words = html.unescape(_TAG.sub(" ", body.decode("utf-8", errors="replace")))
+    return " ".join("".join(character if character.isprintable() else " " for character in words).split())

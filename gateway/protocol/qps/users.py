@@ -1,0 +1,111 @@
+"""The last gate before every ticket: what a user may be, whatever mapping and rules decided.
+
+Shape of directory and user id: Qlik "Add ticket". Attributes travel inside Qlik Sense as one form-encoded header,
+X-Qlik-Security, next to names that Qlik Sense sets itself (Qlik "Header authentication", "Add session: Limitations").
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from gateway.errors import AttributesTooLarge, AttributeUnmapped, MalformedUser, ReservedAttribute, ReservedDirectory
+from gateway.model import QlikUser
+
+RESERVED_DIRECTORIES = frozenset({"internal", "none"})
+"""The service accounts' and the anonymous users' directory."""
+
+RESERVED_ATTRIBUTES = frozenset({"securerequest", "context", "os", "device", "browser", "ip", "clientosversion"})
+"""What Qlik Sense itself writes into X-Qlik-Security, in lower case."""
+
+ATTRIBUTE_BUDGET = 12 * 1024
+"""Bytes of X-Qlik-Security that our attributes may take: Windows refuses headers over 16 KiB unless its registry says otherwise."""
+
+LONGEST_NAME = 256
+"""Characters of a directory, a user id or an attribute name. Ours: Qlik documents no limit."""
+
+_UNCARRIED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
+_INVISIBLE = frozenset({"Cf", "Mn"})  # zero-width characters and combining marks
+_SAFE_IN_FORMS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. ")
+
+
+def check_user(user: QlikUser) -> None:
+    """Raises `MalformedUser`, `ReservedDirectory`, `ReservedAttribute`, `AttributeUnmapped` or `AttributesTooLarge`."""
+    check_name(user.directory, "directory")
+    check_name(user.user_id, "user id")
+    check_directory(user.directory)
+    for name, value in user.attributes:
+        check_attribute_name(name)
+        check_attribute_value(name, value)
+    check_size(user.attributes)
+
+
+def check_name(value: str, what: str) -> None:
+    """A directory or user id: not blank, no blanks at the ends, no backslash, no control characters, NFC, of bounded length."""
+    if not value or len(value) > LONGEST_NAME:
+        raise MalformedUser(f"the {what} has {len(value)} characters, 1 to {LONGEST_NAME} are possible")
+    if _is_blank(value[0]) or _is_blank(value[-1]):
+        raise MalformedUser(f"the {what} begins or ends with a blank")
+    if "\\" in value:
+        raise MalformedUser(f"the {what} contains a backslash")
+    if not _is_carried(value):
+        raise MalformedUser(f"the {what} contains a control character or half a character")
+    if not unicodedata.is_normalized("NFC", value):
+        raise MalformedUser(f"the {what} is not in Unicode normalization form C")
+
+
+def check_directory(directory: str) -> None:
+    """Not one that Qlik Sense keeps for itself, nor one that some folding of letters turns into it."""
+    if _skeleton(directory) in RESERVED_DIRECTORIES:
+        raise ReservedDirectory(f"the directory {directory!a} belongs to Qlik Sense itself")
+
+
+def check_attribute_name(name: str) -> None:
+    """An attribute's name that can be carried and cannot pass for one of Qlik Sense's own. Raises `ReservedAttribute`."""
+    shown = ascii(name[:LONGEST_NAME])
+    if _skeleton(name) in RESERVED_ATTRIBUTES:
+        raise ReservedAttribute(f"the attribute {shown} is set by Qlik Sense itself")
+    if not name or len(name) > LONGEST_NAME:
+        raise ReservedAttribute(f"an attribute's name has {len(name)} characters, 1 to {LONGEST_NAME} are possible")
+    if not _is_carried(name) or any(character in ";=" or _is_blank(character) for character in name):
+        raise ReservedAttribute(f"the attribute {shown} has ; = a blank or a control character in its name")
+
+
+def check_attribute_value(name: str, value: str) -> None:
+    """An attribute's value; it may be empty. Raises `AttributeUnmapped`."""
+    if not _is_carried(value):
+        raise AttributeUnmapped(f"a value of the attribute {name!a} contains a control character or half a character")
+
+
+def check_size(attributes: tuple[tuple[str, str], ...]) -> None:
+    """All attributes together, as X-Qlik-Security will carry them. Raises `AttributesTooLarge`."""
+    sizes = [(len("=; ") + _form_size(name) + _form_size(value), name) for name, value in attributes]
+    total = sum(size for size, _ in sizes)
+    if total > ATTRIBUTE_BUDGET:
+        totals: dict[str, int] = {}
+        for size, name in sizes:
+            totals[name] = totals.get(name, 0) + size
+        largest = max(totals, key=lambda name: totals[name])
+        raise AttributesTooLarge(
+            f"{len(attributes)} attributes take {total} bytes of {ATTRIBUTE_BUDGET}, {largest!a} alone {totals[largest]}"
+        )
+
+
+def _form_size(text: str) -> int:
+    """Bytes of `text` in application/x-www-form-urlencoded."""
+    return sum(1 if byte in _SAFE_IN_FORMS else 3 for byte in text.encode())
+
+
+def _is_carried(text: str) -> bool:
+    return not any(unicodedata.category(character) in _UNCARRIED for character in text)
+
+
+def _is_blank(character: str) -> bool:
+    """Unicode blanks and zero-width characters: older .NET trims both."""
+    return character.isspace() or unicodedata.category(character) in ("Cf", "Zs")
+
+
+def _skeleton(text: str) -> str:
+    """`text` with everything folded away in which two spellings of one word can differ: case, width, marks, invisible characters."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    visible = "".join(character for character in decomposed if unicodedata.category(character) not in _INVISIBLE)
+    return visible.upper().casefold().strip()
