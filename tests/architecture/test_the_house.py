@@ -21,7 +21,7 @@ ONE_IMPORTER = {
     "structlog": ("journal.py",),
     "prometheus_client": ("journal.py",),
     "aiohttp": ("web", "outbound.py", "qlik", "app.py", "demo"),
-    "jinja2": ("web/pages",),
+    "jinja2": ("web/pages", "demo/pages"),
     "click": ("cli",),
 }
 
