@@ -1,0 +1,150 @@
+"""One OpenID provider: the steps of `protocol.oidc`, joined by HTTP (OIDC Core §3.1).
+
+Starting needs no network: the provider's metadata is fetched by the first login. Its keys are refreshed hourly, and at
+once when a token names one that we do not know, so that a rotation in the middle of a login goes unnoticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from gateway.errors import GatewayError, TokenKeyUnknown, TokenSignature
+from gateway.idp.kept import Bucket, Kept
+from gateway.model import (
+    Binding,
+    IdpRequest,
+    IdpResponse,
+    JsonValue,
+    KeysRefreshed,
+    Memo,
+    ProviderTrouble,
+    TransactionId,
+    VerifiedIdentity,
+)
+from gateway.ports import Clock, Entropy, HttpClient, Journal
+from gateway.protocol import oidc
+
+_METADATA_FRESH: Final = timedelta(days=1)
+_KEYS_FRESH: Final = timedelta(hours=1)  # a withdrawn key is trusted for that long
+_KEYS_USABLE: Final = timedelta(hours=24)  # and for that long when the provider does not give its keys
+_UNKNOWN_KEY_BURST: Final = 3
+_UNKNOWN_KEY_REFILL: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Description:
+    """The provider's metadata, with the part of the authorization URL that follows from it."""
+
+    metadata: oidc.Metadata
+    authorization_base: str
+
+
+class OidcProvider:
+    """An `IdentityProvider` that speaks OpenID Connect, authorization code flow."""
+
+    def __init__(  # noqa: PLR0913 - a composition root's call: every collaborator is named and required
+        self,
+        *,
+        name: str,
+        display_name: str,
+        relying_party: oidc.RelyingParty,
+        http: HttpClient,
+        clock: Clock,
+        entropy: Entropy,
+        journal: Journal,
+    ) -> None:
+        self._name = name
+        self._display_name = display_name
+        self._rp = relying_party
+        self._http = http
+        self._clock = clock
+        self._entropy = entropy
+        self._journal = journal
+        self._registration = oidc.registration(relying_party)
+        self._key_ids: frozenset[str] = frozenset()
+        self._unknown_keys = Bucket(size=_UNKNOWN_KEY_BURST, refill=_UNKNOWN_KEY_REFILL)
+        self._description = Kept(
+            self._fetch_description,
+            clock=clock,
+            fresh_for=_METADATA_FRESH,
+            usable_for=timedelta.max,
+            on_trouble=self._trouble("metadata"),
+        )
+        self._keys = Kept(self._fetch_keys, clock=clock, fresh_for=_KEYS_FRESH, usable_for=_KEYS_USABLE, on_trouble=self._trouble("keys"))
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def display_name(self) -> str:
+        return self._display_name
+
+    @property
+    def registration(self) -> str:
+        return self._registration
+
+    @property
+    def binding(self) -> Binding:
+        return self._rp.response_mode
+
+    def jwks(self) -> dict[str, JsonValue] | None:
+        """The public half of our own signing key, for the provider to fetch; None where we have none."""
+        auth = self._rp.client_auth
+        return oidc.public_jwks(auth) if isinstance(auth, oidc.PrivateKeyJwt) else None
+
+    async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
+        """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one random seed."""
+        description = await self._description.current()
+        seed = self._entropy.token(oidc.SEED_SIZE)
+        request = oidc.authorization_request(description.authorization_base, state=transaction, secrets=oidc.login_secrets(seed))
+        return request, oidc.write_memo(seed)
+
+    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo) -> VerifiedIdentity:
+        """OIDC Core §3.1.2.7 to §3.1.3.7, and §5.3 where userinfo is asked for."""
+        secrets = oidc.read_memo(memo)
+        metadata = (await self._description.current()).metadata
+        code = oidc.verify_authorization_response(response, state=transaction, rp=self._rp, metadata=metadata)
+        credentials = oidc.credentials(self._rp, now=self._clock.now(), jti=self._entropy.token(oidc.JTI_SIZE))
+        request = oidc.token_request(self._rp, metadata, code=code, code_verifier=secrets.code_verifier, credentials=credentials)
+        tokens = oidc.read_token_response(await self._http.send(request))
+        expected = oidc.Expected(nonce=secrets.nonce, code=code, access_token=tokens.access_token)
+        identity = await self._with_keys(
+            lambda keys: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=self._clock.now())
+        )
+        if metadata.userinfo_endpoint is None:
+            return identity
+        userinfo = await self._http.send(oidc.userinfo_request(metadata.userinfo_endpoint, tokens.access_token))
+        return await self._with_keys(lambda keys: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys))
+
+    async def _with_keys(self, verify: Callable[[oidc.PublicKeys], VerifiedIdentity]) -> VerifiedIdentity:
+        """OIDC Core §10.1.1: verify; on an unknown key, or a signature that the known one did not make, look for newer keys."""
+        keys = await self._keys.current()
+        try:
+            return verify(keys)
+        except (TokenKeyUnknown, TokenSignature):
+            newer = await self._keys.newer(keys, allowed=lambda: self._unknown_keys.take(self._clock.now()))
+            if newer is keys:
+                raise
+        return verify(newer)
+
+    async def _fetch_description(self) -> _Description:
+        metadata = oidc.read_metadata(await self._http.send(oidc.discovery_request(self._rp)), self._rp)
+        return _Description(metadata=metadata, authorization_base=oidc.authorization_base(self._rp, metadata))
+
+    async def _fetch_keys(self) -> oidc.PublicKeys:
+        metadata = (await self._description.current()).metadata
+        keys = oidc.read_jwks(await self._http.send(oidc.jwks_request(metadata.jwks_uri)))
+        added, removed = tuple(sorted(keys.kids - self._key_ids)), tuple(sorted(self._key_ids - keys.kids))
+        self._key_ids = keys.kids
+        self._journal.record(KeysRefreshed(idp=self._name, added=added, removed=removed))
+        return keys
+
+    def _trouble(self, what: str) -> Callable[[GatewayError], None]:
+        def report(error: GatewayError) -> None:
+            self._journal.record(ProviderTrouble(idp=self._name, code=error.code, detail=f"{what}: {error.detail}"))
+
+        return report

@@ -1,0 +1,150 @@
+"""The ID token: what a provider proves about a user (OIDC Core §2, §3.1.3.7).
+
+`verify_id_token` reads like the specification's list. Its order is part of it: nothing is looked at before what it rests
+on is proven, so that a code in the log names the first thing that was wrong.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gateway.errors import TokenAudience, TokenHash, TokenIssuer, TokenNonce, TokenSubject, TokenTimes
+from gateway.model import Claims, IdpSession, JsonValue, Secret, VerifiedIdentity
+from gateway.protocol.oidc.keys import PublicKeys
+from gateway.protocol.oidc.registration import RelyingParty
+from gateway.protocol.oidc.schemes import Scheme
+from gateway.protocol.oidc.second_opinion import check_second_opinion
+from gateway.protocol.oidc.signed import verify_signed
+
+_WINDOW: Final = 600  # seconds: an ID token comes straight from the token endpoint; an older one comes from elsewhere
+_MAX_SUBJECT: Final = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What this login knows, and its ID token must fit."""
+
+    nonce: str = field(repr=False)
+    code: Secret
+    access_token: Secret
+
+
+def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys: PublicKeys, now: datetime) -> VerifiedIdentity:
+    """Who the user is. Raises `TokenError`; `TokenKeyUnknown` and `TokenSignature` may mean that `keys` are out of date."""
+    signed = verify_signed(token, keys=keys, algorithms=rp.id_token_algorithms)
+    claims = signed.claims
+    check_issuer(claims, rp)
+    check_audience(claims, rp)
+    check_authorized_party(claims, rp)
+    check_times(claims, now, rp.clock_skew)
+    check_sign_in_age(claims, now, rp)
+    check_nonce(claims, expected.nonce)
+    check_hash(claims, "at_hash", expected.access_token, signed.scheme)
+    check_hash(claims, "c_hash", expected.code, signed.scheme)
+    subject = read_subject(claims)
+    check_second_opinion(claims, rp, nonce=expected.nonce, now=now)
+    return VerifiedIdentity(
+        session=IdpSession(issuer=rp.issuer, subject=subject, session_id=_session_id(claims)),
+        claims=claims,
+        proof_id=signed.digest,
+        proof_expires_at=_last_use(claims, rp.clock_skew),
+    )
+
+
+def check_issuer(claims: Claims, rp: RelyingParty) -> None:
+    """OIDC Core §3.1.3.7 rule 2: `iss` is the configured issuer, to the byte."""
+    if claims.get("iss") != rp.issuer:
+        raise TokenIssuer(f"iss is {str(claims.get('iss'))[:200]!r}")
+
+
+def check_audience(claims: Claims, rp: RelyingParty) -> None:
+    """OIDC Core §3.1.3.7 rule 3: `aud` names us; it is one string or a list of strings.
+
+    Others may be named beside us only where `azp` says that the token was issued to us (rule 4).
+    """
+    audience = claims.get("aud")
+    named = audience if isinstance(audience, list) else [audience]
+    if not all(isinstance(name, str) for name in named) or rp.client_id not in named:
+        raise TokenAudience(f"aud is {str(audience)[:200]!r}")
+    if any(name != rp.client_id for name in named) and claims.get("azp") is None:
+        raise TokenAudience("aud names others beside us, and azp is missing")
+
+
+def check_authorized_party(claims: Claims, rp: RelyingParty) -> None:
+    """OIDC Core §3.1.3.7 rule 5: `azp`, where it is given, is us."""
+    if claims.get("azp", rp.client_id) != rp.client_id:
+        raise TokenAudience(f"azp is {str(claims.get('azp'))[:200]!r}")
+
+
+def check_times(claims: Claims, now: datetime, skew: timedelta) -> None:
+    """OIDC Core §3.1.3.7 rules 9 and 10, RFC 7519 §4.1.4 to §4.1.6: valid now, and issued within the last ten minutes."""
+    at, slack = now.timestamp(), skew.total_seconds()
+    expires, issued = _time(claims, "exp"), _time(claims, "iat")
+    if expires <= at - slack:
+        raise TokenTimes("expired (exp)")
+    if issued > at + slack:
+        raise TokenTimes("issued in the future (iat)")
+    if issued < at - _WINDOW:
+        raise TokenTimes("issued more than ten minutes ago (iat)")
+    if "nbf" in claims and _time(claims, "nbf") > at + slack:
+        raise TokenTimes("not valid yet (nbf)")
+
+
+def check_sign_in_age(claims: Claims, now: datetime, rp: RelyingParty) -> None:
+    """OIDC Core §3.1.3.7 rule 13: where `max_age` was asked for, the user signed in within it. Zero is an age, too."""
+    if rp.max_age is not None and _time(claims, "auth_time") < now.timestamp() - rp.max_age - rp.clock_skew.total_seconds():
+        raise TokenTimes("the sign-in is older than max_age (auth_time)")
+
+
+def check_nonce(claims: Claims, nonce: str) -> None:
+    """OIDC Core §3.1.3.7 rule 11: the token was issued for this login. One string: a list that holds it is another thing."""
+    claimed = claims.get("nonce")
+    if not isinstance(claimed, str) or not _same(claimed, nonce):
+        raise TokenNonce("nonce is missing or of another login")
+
+
+def check_hash(claims: Claims, name: str, value: Secret, scheme: Scheme) -> None:
+    """OIDC Core §3.1.3.8 (`at_hash`), §3.3.2.10 (`c_hash`): optional here, but right where it is given."""
+    if name not in claims:
+        return
+    claimed = claims[name]
+    if not isinstance(claimed, str) or not _same(claimed, scheme.half_hash(value.reveal())):
+        raise TokenHash(f"{name} does not fit")
+
+
+def read_subject(claims: Claims) -> str:
+    """OIDC Core §2: `sub` is a string of at most 255 characters."""
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT:
+        raise TokenSubject("sub is missing, empty, too long or no string")
+    return subject
+
+
+def _session_id(claims: Claims) -> str | None:
+    sid = claims.get("sid")
+    return sid if isinstance(sid, str) else None
+
+
+def _time(claims: Mapping[str, JsonValue], name: str) -> int | float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TokenTimes(f"{name} is missing or no number")
+    return value
+
+
+def _same(claimed: str, ours: str) -> bool:
+    return hmac.compare_digest(claimed.encode("utf-8", "surrogatepass"), ours.encode("ascii"))
+
+
+def _last_use(claims: Claims, skew: timedelta) -> datetime:
+    """The first full second in which `check_times` refuses the token for good: its one-time mark need not live longer.
+
+    The smaller is taken before anything is added: `exp` may be a number that no date can hold.
+    """
+    slack = skew.total_seconds()
+    last = min(_time(claims, "exp"), _time(claims, "iat") + _WINDOW - slack) + slack
+    return datetime.fromtimestamp(int(last) + 1, UTC)
