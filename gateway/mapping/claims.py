@@ -1,0 +1,166 @@
+"""The one gate that claims pass before any rule sees them.
+
+Claims are proven to come from the provider, but what stands in them is often the user's own text, and the expression
+runtime behind the rules is not made for hostile text: NUL ends a string, one lone surrogate or one integer beyond 64
+bits breaks every expression, nesting by the thousand ends the process. So what a rule sees is bounded here, once, and
+a `Subject` cannot exist without having passed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Final
+
+from gateway.errors import ClaimsRefused
+from gateway.model import Claims, JsonValue, VerifiedIdentity
+
+MAX_DEPTH: Final = 32
+"""How deep objects and lists may nest; the claims object itself is the first."""
+MAX_NODES: Final = 5_000
+"""How many JSON values the claims may hold, objects and lists counted."""
+MAX_STRING: Final = 8_192
+"""How long a string or a member's name may be, in bytes of UTF-8."""
+
+_SMALLEST: Final = -(2**63)
+_LARGEST: Final = 2**63 - 1
+_SMALL: Final = 500
+"""Claims of at most so many values, none longer than so many characters, cannot make an expression expensive."""
+_SHOWN: Final = 200
+_UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_MULTILINE: Final = frozenset({("address", "formatted"), ("address", "street_address")})
+"""The claims that may hold several lines by their own definition (OIDC Core §5.1.1)."""
+
+
+def text_fault(text: str) -> str | None:
+    """Why a string can neither be given to a rule nor put into a ticket; None: it can."""
+    if (unfit := _UNFIT.search(text)) is not None:
+        character = ord(unfit.group())
+        kind = "a lone surrogate" if character >= 0xD800 else "a control character"  # noqa: PLR2004 the first surrogate
+        return f"{kind} (U+{character:04X})"
+    if len(text) > MAX_STRING // 4 and len(text.encode()) > MAX_STRING:  # no character takes more than four bytes
+        return f"more than {MAX_STRING} bytes"
+    return None
+
+
+def read_claims(claims: Claims) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """A bounded copy of the claims, and a note on everything that was left out of it. Raises `ClaimsRefused`.
+
+    Refused: control characters (line breaks in the two multi-line members of `address` excepted), lone surrogates,
+    strings over `MAX_STRING`, more than `MAX_NODES` values, more than `MAX_DEPTH` levels, and anything but JSON; names
+    of members are held to the same. Left out with a note: integers beyond 64 bits, numbers that are not finite.
+    """
+    gate = _Gate()
+    return gate.members(claims, ()), tuple(dict.fromkeys(gate.notes))
+
+
+class _Gate:
+    """One pass over the claims: counts, copies what may stay, notes what was left out."""
+
+    __slots__ = ("longest", "nodes", "notes")
+
+    def __init__(self) -> None:
+        self.nodes = 0
+        self.longest = 0
+        self.notes: list[str] = []
+
+    @property
+    def large(self) -> bool:
+        return self.nodes > _SMALL or self.longest > _SMALL
+
+    def members(self, members: Claims, path: tuple[str, ...], depth: int = 1) -> dict[str, JsonValue]:
+        self._count(path, depth)
+        copy: dict[str, JsonValue] = {}
+        for name, value in members.items():
+            self._check_name(name, path)
+            if self._fits(value, (*path, name)):
+                copy[name] = self._copy(value, (*path, name), depth)
+        return copy
+
+    def _copy(self, value: object, path: tuple[str, ...], depth: int) -> JsonValue:
+        if isinstance(value, dict):
+            return self.members(value, path, depth + 1)
+        if isinstance(value, list):
+            self._count(path, depth + 1)
+            return [self._copy(item, path, depth + 1) for item in value if self._fits(item, path)]
+        self._count(path, depth)
+        if isinstance(value, str):
+            return self.text(value, path)
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        raise ClaimsRefused(f"claim {show(path)} is no JSON value")
+
+    def text(self, text: str, path: tuple[str, ...]) -> str:
+        lines = text.replace("\r\n", " ").replace("\n", " ") if path in _MULTILINE else text
+        if (fault := text_fault(lines)) is not None:
+            raise ClaimsRefused(f"claim {show(path)} holds {fault}")
+        self.longest = max(self.longest, len(text))
+        return text
+
+    def _check_name(self, name: object, path: tuple[str, ...]) -> None:
+        fault = text_fault(name) if isinstance(name, str) else "something else than text"
+        if fault is not None:
+            raise ClaimsRefused(f"the name of a member of {show(path) or 'the claims'} holds {fault}")
+
+    def _count(self, path: tuple[str, ...], depth: int) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise ClaimsRefused(f"the claims hold more than {MAX_NODES} values")
+        if depth > MAX_DEPTH:
+            raise ClaimsRefused(f"claim {show(path[:3])} nests more than {MAX_DEPTH} levels")
+
+    def _fits(self, value: object, path: tuple[str, ...]) -> bool:
+        """Whether the runtime can hold a number; what it cannot hold is left out with a note (True for all but numbers)."""
+        if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
+            self.notes.append(f"claim {show(path)}: an integer beyond 64 bits was left out")
+            return False
+        if isinstance(value, float) and not isfinite(value):
+            self.notes.append(f"claim {show(path)}: a number that is not finite was left out")
+            return False
+        return True
+
+
+def show(path: tuple[str, ...]) -> str:
+    """A claim's place, as traces and logs name it."""
+    return " → ".join(path)[:_SHOWN]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What rules may know about a user: claims and NameID that have passed the gate. Raises `ClaimsRefused`.
+
+    `notes` says what the gate left out; `large`, that the claims are big enough to make an expression expensive.
+    """
+
+    claims: Claims = field(repr=False)
+    name_id: str | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = field(init=False, default=())
+    large: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        gate = _Gate()
+        object.__setattr__(self, "claims", gate.members(self.claims, ()))
+        if self.name_id is not None:
+            gate.text(self.name_id, ("name_id",))
+        object.__setattr__(self, "notes", tuple(dict.fromkeys(gate.notes)))
+        object.__setattr__(self, "large", gate.large)
+
+    @classmethod
+    def of(cls, identity: VerifiedIdentity) -> Subject:
+        """The subject of a verified identity. Raises `ClaimsRefused`."""
+        return cls(claims=identity.claims, name_id=identity.name_id)
+
+    @property
+    def groups_overage(self) -> bool:
+        """Whether the provider sent a pointer instead of groups, which Entra does for users in many of them.
+
+        OIDC Core §5.6.2 (`_claim_names`), Entra's `hasgroups`, and its SAML attribute `groups.link`. The pointer itself
+        is never followed.
+        """
+        names = self.claims.get("_claim_names")
+        return (
+            (isinstance(names, dict) and "groups" in names)
+            or self.claims.get("hasgroups") in (True, "true")
+            or "http://schemas.microsoft.com/claims/groups.link" in self.claims
+        )

@@ -1,0 +1,237 @@
+"""The wall around the expression runtime (Common Expression Language, Google's C++ implementation).
+
+The only module that imports it. What goes in has passed the gate (`claims`); what comes out is a Python value whose
+type was looked at before its value, or `ExpressionFailed`. That order matters, because this runtime hands errors out
+as values, and the value of an error is a text, which Python takes for true.
+
+Never asked for, because the runtime goes wrong there: the value of a null (each one takes a reference from Python's
+`None`, and on CPython 3.11 the process ends when they run out), and lists or maps as plain Python values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from typing import Final, Protocol, TypeAlias, cast
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_optional, ext_strings
+
+from gateway.errors import ExpressionFailed
+from gateway.mapping.diagnosis import ExpressionProblem, diagnose
+
+MAX_SOURCE: Final = 8_192
+"""How long an expression may be, in characters."""
+MAX_OPT_MAPS: Final = 8
+"""How many `optMap` and `optFlatMap` an expression may hold: the runtime doubles what stands before each one."""
+STEPS: Final = 10_000
+"""So many steps of its list macros in one evaluation are one too many for the runtime."""
+_SPENT: Final = 8_000
+"""How many of them are spent beforehand where claims are large and the expression makes lists."""
+
+_BUILDS_LISTS: Final = re.compile(r"\b(?:map|filter)\s*\(")
+_OPT_MAP: Final = re.compile(r"\bopt(?:Flat)?Map\b")
+_UNFIT_SOURCE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_SCALARS: Final = {"BOOL": bool, "INT": int, "UINT": int, "DOUBLE": float, "STRING": str}
+_LIST: Final = re.compile(r"LIST<(.*)>")
+_BALLAST: Final = "__spent"
+
+Scalar: TypeAlias = str | int | float | bool
+Result: TypeAlias = Scalar | tuple[Scalar, ...]
+
+
+class _Type(Protocol):
+    def name(self) -> str: ...
+
+
+class _Value(Protocol):
+    def type(self) -> _Type: ...
+    def value(self) -> object: ...
+
+
+class _Program(Protocol):
+    def eval(self, activation: object) -> _Value: ...
+    def return_type(self) -> _Type: ...
+
+
+class _Environment(Protocol):
+    def compile(self, expression: str) -> _Program: ...
+    def Activation(self, data: Mapping[str, object]) -> object: ...  # noqa: N802 the library's name
+
+
+class Scope(StrEnum):
+    """What an expression is for, and so which variables it may name."""
+
+    MAPPING = "mapping"
+    ACCESS = "access"
+
+
+def variables(scope: Scope) -> tuple[str, ...]:
+    """The names that an expression of this scope may use."""
+    return tuple(_types(scope))
+
+
+def _types(scope: Scope) -> dict[str, object]:
+    text = cel.Type.STRING
+    types: dict[str, object] = {"claims": cel.Type.Map(text, cel.Type.DYN), "name_id": text, "idp": text}
+    if scope is Scope.ACCESS:
+        types |= {"user.directory": text, "user.id": text, "groups_overage": cel.Type.BOOL}
+        types["user.attributes"] = cel.Type.Map(text, cel.Type.List(text))
+    return types
+
+
+@cache
+def _environment(scope: Scope, *, bounded: bool) -> _Environment:
+    types = _types(scope)
+    if bounded:
+        types[_BALLAST] = cel.Type.List(cel.Type.BOOL)
+    extensions = [ext_strings.ExtStrings(), ext_optional.ExtOptional()]
+    return cast("_Environment", cel.NewEnv(variables=types, extensions=extensions))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A compiled expression; made by `compile_expression` alone. Equal where source and scope are.
+
+    `bounded` stands in for `program` where claims are large: the same expression with most of its steps spent. None
+    for an expression that makes no lists.
+    """
+
+    source: str
+    scope: Scope
+    program: _Program = field(repr=False, compare=False)
+    bounded: _Program | None = field(repr=False, compare=False)
+
+
+def compile_expression(source: str, scope: Scope, *, single: bool = False) -> Expression:
+    """Parse and type-check an expression. Raises `ExpressionProblem`.
+
+    `single`: the result is to be one string (a user directory or user id). Without it, a mapping may give a scalar or a
+    list of scalars, an access rule a boolean. What can be known before a login is refused here: syntax, misspelt
+    names, results of a type that can never be used.
+    """
+    _check_source(source)
+    program = _compile(source, scope, bounded=False)
+    _check_result(program.return_type().name(), scope, single=single)
+    bounded = None
+    if _BUILDS_LISTS.search(source):
+        bounded = _compile(f"{_BALLAST}.all(s, s) ? ({source}\n) : dyn(null)", scope, bounded=True)
+    return Expression(source=source, scope=scope, program=program, bounded=bounded)
+
+
+def _compile(source: str, scope: Scope, *, bounded: bool) -> _Program:
+    try:
+        return _environment(scope, bounded=bounded).compile(source)
+    except Exception as error:  # noqa: BLE001 the runtime names no exceptions of its own: RuntimeError, TypeError, MemoryError were seen
+        raise diagnose(str(error), source, variables(scope), {name for other in Scope for name in variables(other)}) from None
+
+
+def _check_source(source: str) -> None:
+    if not source.strip():
+        raise ExpressionProblem("the expression is empty")
+    if len(source) > MAX_SOURCE:
+        raise ExpressionProblem(f"the expression is longer than {MAX_SOURCE} characters")
+    if (unfit := _UNFIT_SOURCE.search(source)) is not None:
+        line = source.count("\n", 0, unfit.start()) + 1
+        column = unfit.start() - source.rfind("\n", 0, unfit.start())
+        raise ExpressionProblem(f"the character U+{ord(unfit.group()):04X} cannot stand in an expression", line=line, column=column)
+    if len(_OPT_MAP.findall(source)) > MAX_OPT_MAPS:
+        raise ExpressionProblem(f"more than {MAX_OPT_MAPS} optMap and optFlatMap in one expression")
+
+
+def _check_result(static: str, scope: Scope, *, single: bool) -> None:
+    """The type that the checker derived is one that can be used; DYN, known only at a login, is."""
+    if scope is Scope.ACCESS:
+        if static not in ("BOOL", "DYN"):
+            raise ExpressionProblem(f"an access rule must be true or false, this is {_show_type(static)}")
+        return
+    if single:
+        if static not in ("STRING", "DYN"):
+            raise ExpressionProblem(f"this must be one string, it is {_show_type(static)}", hint="string(…) turns a number into a string")
+        return
+    inner = _LIST.fullmatch(static)
+    if (inner.group(1) if inner else static) not in (*_SCALARS, "DYN"):
+        raise ExpressionProblem(f"this must be a string, a number, a boolean or a list of those, it is {_show_type(static)}")
+
+
+def _show_type(name: str) -> str:
+    if "optional_type" in name:
+        return "optional: end it with .orValue(…)"
+    return name.lower()
+
+
+class Inputs:
+    """What the expressions of one login may read: converted for the runtime once, and shared by them.
+
+    `large` says that the data can make a list expression expensive. Such expressions then run in a room of their own,
+    whose memory goes with their result: the runtime frees nothing before.
+    """
+
+    __slots__ = ("_data", "_large", "_scope", "_shared")
+
+    def __init__(self, scope: Scope, data: Mapping[str, object], *, large: bool) -> None:
+        self._scope = scope
+        self._data = data
+        self._large = large
+        self._shared: object = None
+
+    def run(self, expression: Expression) -> _Value:
+        if expression.scope is not self._scope:
+            raise ExpressionFailed(f"an expression for {expression.scope} cannot be used for {self._scope}")
+        if self._large and expression.bounded is not None:
+            data = {**self._data, _BALLAST: [True] * _SPENT}
+            return expression.bounded.eval(_environment(self._scope, bounded=True).Activation(data))
+        if self._shared is None:
+            self._shared = _environment(self._scope, bounded=False).Activation(self._data)
+        return expression.program.eval(self._shared)
+
+
+def evaluate(expression: Expression, inputs: Inputs, *, what: str) -> Result:
+    """The result: a scalar, or a list of scalars as a tuple. Raises `ExpressionFailed` on everything else.
+
+    `what` names the rule in the error's detail.
+    """
+    try:
+        return _read(inputs.run(expression))
+    except ExpressionFailed as failure:
+        raise ExpressionFailed(f"{what}: {failure.detail}") from None
+    except Exception as error:  # noqa: BLE001 as in `_compile`; whatever it is, the expression gave nothing
+        raise ExpressionFailed(f"{what}: {_show_error(str(error))}") from None
+
+
+def _read(value: _Value) -> Result:
+    if not value.type().name().startswith("LIST<"):
+        return _scalar(value)
+    items = cast("list[_Value]", value.value())
+    return tuple(_scalar(item) for item in items)
+
+
+def _scalar(value: _Value) -> Scalar:
+    """One scalar: first the type as the runtime names it, then the value, then whether the two agree."""
+    kind = value.type().name()
+    if kind == "ERROR":
+        raise ExpressionFailed(_error_text(value))
+    expected = _SCALARS.get(kind)
+    if expected is None:
+        raise ExpressionFailed(f"gave {kind.lower()}, which cannot be used here")
+    result = value.value()
+    if type(result) is not expected:
+        raise ExpressionFailed(f"gave {kind.lower()} that is none")
+    return cast("Scalar", result)
+
+
+def _error_text(value: _Value) -> str:
+    """The runtime's own words. An optional calls itself an error and has no value at all."""
+    try:
+        return _show_error(str(value.value()))
+    except TypeError:
+        return "gave an optional, which cannot be used here: end it with .orValue(…)"
+
+
+def _show_error(text: str) -> str:
+    if "Iteration budget exceeded" in text:
+        return "the lists are too long for this expression"
+    return " ".join(text.split())[:200]
