@@ -89,6 +89,11 @@ class QlikSimulator:
             await server.shutdown(GRACE)
         self._listeners.clear()
 
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the nodes."""
+        return tuple(self._nodes)
+
     def node(self, name: str | None = None) -> Node:
         """A node by its name; the first one without."""
         return self._nodes[name] if name else next(iter(self._nodes.values()))

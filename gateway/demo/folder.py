@@ -1,0 +1,108 @@
+"""The demo's configuration: a folder as an administrator would write it, so that the demo runs what production runs."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from pathlib import Path
+
+from gateway.demo.openid_provider import DemoOpenIdProvider
+from gateway.demo.openid_requests import Client
+from gateway.demo.site import QlikSimulator
+from gateway.model import Secret
+
+HOST = "127.0.0.1"
+PROVIDER = "demo"
+CLIENT_ID = "qlikgw-demo"
+VIRTUAL_PROXIES = {"sales": "sales", "main": ""}
+"""The gateway's virtual proxies and their prefixes; `main` is the site's default one."""
+
+GATEWAY = """\
+schema: 1
+public_url: {public_url}
+listen: {{host: {host}, port: {port}}}
+management: {{host: {host}, port: {management_port}}}
+cookie_keys:
+  - {{file: ../certs/cookie.key}}
+qlik_sites:
+  simulated:
+    client_certificate: ../certs/client.pem
+    client_key: ../certs/client_key.pem
+    ca: ../certs/root.pem
+    nodes:
+{nodes}
+virtual_proxies:
+{virtual_proxies}
+"""
+NODE = """\
+      - proxy_rest_uri: {named}
+        reach_at: {reach_at}
+"""
+VIRTUAL_PROXY = """\
+  {name}:
+    site: simulated
+    prefix: "{prefix}"
+    targets: [{targets}]
+    identity_providers: [{provider}]
+"""
+IDENTITY_PROVIDER = """\
+schema: 1
+protocol: oidc
+display_name: Demo identity provider
+issuer: {issuer}
+client_id: {client_id}
+client_auth: {{method: client_secret_basic, secret: {{file: ../certs/{provider}.secret}}}}
+scopes: [openid, profile, email, groups]
+mapping:
+  user_directory: {{value: DEMO}}
+  user_id: {{claim: sub}}
+  attributes:
+    email: {{claim: email}}
+    group: {{cel: "claims.?groups.orValue([]).filter(g, g != 'qlik-users')"}}
+    identity_provider: {{cel: "idp"}}
+allow: "'qlik-users' in claims.?groups.orValue([])"
+"""
+
+
+def write_folder(base: Path, site: QlikSimulator, provider: DemoOpenIdProvider, *, port: int, management_port: int) -> Path:
+    """Write `idp_configs/` and `certs/` into `base`, and enter the gateway at the site and at the provider. Returns the former."""
+    public_url = f"http://{HOST}:{port}"
+    secret = secrets.token_urlsafe(32)
+    folder = base / "idp_configs"
+    _write_certificates(base / "certs", site, secret)
+    _write(folder / "gateway.yaml", _gateway(site, public_url, port, management_port))
+    _write(folder / f"{PROVIDER}.yaml", IDENTITY_PROVIDER.format(issuer=provider.issuer, client_id=CLIENT_ID, provider=PROVIDER))
+    for name, prefix in VIRTUAL_PROXIES.items():
+        site.link(prefix, f"{public_url}/vp/{name}/login")
+    redirect_uri = f"{public_url}/idp/{PROVIDER}/callback"
+    provider.register(Client(client_id=CLIENT_ID, secret=Secret(secret), redirect_uris=(redirect_uri,)))
+    return folder
+
+
+def _gateway(site: QlikSimulator, public_url: str, port: int, management_port: int) -> str:
+    targets = ", ".join(site.url(node) for node in site.nodes)
+    return GATEWAY.format(
+        public_url=public_url,
+        host=HOST,
+        port=port,
+        management_port=management_port,
+        nodes="".join(NODE.format(named=site.proxy_rest_uri("", node), reach_at=site.reach_at(node)) for node in site.nodes).rstrip(),
+        virtual_proxies="".join(
+            VIRTUAL_PROXY.format(name=name, prefix=prefix, targets=targets, provider=PROVIDER) for name, prefix in VIRTUAL_PROXIES.items()
+        ).rstrip(),
+    )
+
+
+def _write_certificates(certs: Path, site: QlikSimulator, secret: str) -> None:
+    cookie_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+    _write(certs / "root.pem", site.certificates.root.decode())
+    _write(certs / "client.pem", site.certificates.client.decode())
+    _write(certs / "client_key.pem", site.certificates.client_key.decode())
+    _write(certs / "cookie.key", cookie_key + "\n")
+    _write(certs / f"{PROVIDER}.secret", secret + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
