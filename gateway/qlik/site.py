@@ -1,0 +1,105 @@
+"""One Qlik site: its nodes as ports of the pipeline, and the check of its certificates before anything is built on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gateway.model import QlikUser, Secret, Ticket
+from gateway.ports import Entropy
+from gateway.protocol import qps
+from gateway.qlik.connections import SiteConnections
+from gateway.qlik.material import read_client, read_pin, read_roots
+from gateway.qlik.trust import SiteTrust
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_XRFKEY_LENGTH = 16
+_UNBIASED = 256 - 256 % len(_ALPHABET)
+
+
+class QlikSite:
+    """The nodes of one site, reached with one client certificate. Makes no connection before the first ticket."""
+
+    def __init__(  # noqa: PLR0913 - the settings of a site, each by its name
+        self,
+        *,
+        name: str,
+        client_certificate: bytes,
+        client_key: bytes,
+        client_key_password: Secret | None,
+        ca: bytes | None,
+        pins: Mapping[str, bytes],
+        entropy: Entropy,
+    ) -> None:
+        """All certificates as PEM; `pins`: node name -> its own certificate. Raises `MaterialProblem` (a ValueError)."""
+        self.name = name
+        self._trust = _read_trust(client_certificate, client_key, client_key_password, ca, pins)
+        self._connections = SiteConnections(self._trust)
+        self._entropy = entropy
+
+    def proxy(self, node: qps.Node, prefix: str, targets: qps.Targets) -> NodeProxy:
+        """`node` as the virtual proxy `prefix` sees it. Raises `MaterialProblem`."""
+        self._trust.context(node)
+        return NodeProxy(node=node, prefix=prefix, targets=targets, connections=self._connections, entropy=self._entropy)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._connections.close()
+
+
+class NodeProxy:
+    """`ports.QlikProxy`: one node of a site, under one virtual proxy's prefix."""
+
+    def __init__(self, *, node: qps.Node, prefix: str, targets: qps.Targets, connections: SiteConnections, entropy: Entropy) -> None:
+        self._node = node
+        self._prefix = prefix
+        self._targets = targets
+        self._connections = connections
+        self._entropy = entropy
+
+    async def issue_ticket(self, user: QlikUser, target_id: str) -> Ticket:
+        """A ticket, with the place to take it to. Raises `IdentityError` (the last gate) and `QlikError`, nothing else.
+
+        A targetId that the node does not know any more is left out of a second call to the same node.
+        """
+        try:
+            reply = await self._add_ticket(user, target_id)
+        except qps.TargetUnknown:
+            reply = await self._add_ticket(user, None)
+        return qps.ticket_location(reply.ticket, reply.target_uri, self._targets, self._node, prefix=self._prefix)
+
+    async def _add_ticket(self, user: QlikUser, target_id: str | None) -> qps.TicketReply:
+        request = qps.ticket_request(user, target_id, node=self._node, prefix=self._prefix, xrfkey=make_xrfkey(self._entropy))
+        return qps.read_ticket_response(await self._connections.send(request, self._node))
+
+
+def check_site_material(  # noqa: PLR0913 - the settings of a site, each by its name
+    *,
+    client_certificate: bytes,
+    client_key: bytes,
+    client_key_password: Secret | None,
+    ca: bytes | None,
+    pins: Mapping[str, bytes],
+    nodes: Iterable[qps.Node] = (),
+) -> None:
+    """Everything that building a `QlikSite` with these `nodes` would find. Raises the first `MaterialProblem` (a ValueError)."""
+    trust = _read_trust(client_certificate, client_key, client_key_password, ca, pins)
+    for node in nodes:
+        trust.context(node)
+
+
+def make_xrfkey(entropy: Entropy) -> str:
+    """16 letters and digits, each as likely as any other (Qlik "Using Xrfkey headers")."""
+    key = ""
+    while len(key) < _XRFKEY_LENGTH:
+        key += "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in entropy.token(_XRFKEY_LENGTH) if byte < _UNBIASED)
+    return key[:_XRFKEY_LENGTH]
+
+
+def _read_trust(
+    client_certificate: bytes, client_key: bytes, password: Secret | None, ca: bytes | None, pins: Mapping[str, bytes]
+) -> SiteTrust:
+    return SiteTrust(
+        client=read_client(client_certificate, client_key, password),
+        roots=() if ca is None else read_roots(ca),
+        pins={node: read_pin(pem, node=node) for node, pem in pins.items()},
+    )
