@@ -12,7 +12,11 @@ from gateway.demo import run
 
 @click.command()
 @click.option("--once", is_flag=True, help="Complete one login by itself, print every hop, and end.")
-@click.option("--port", type=click.IntRange(1, 65535), help=f"The gateway's port.  [default: {run.USUAL_PORT}, or any free one]")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help=f"The gateway's port.  [default: {run.USUAL_PORT} if it is free; any free one with --once]",
+)
 def demo(*, once: bool, port: int | None) -> None:
     """Run a simulated Qlik site, a demo identity provider and this gateway on loopback.
 

@@ -267,7 +267,7 @@ def _new_key() -> RSAKey:
 
 def _page(template: str, *, status: int = 200, nonce: str = "", **values: object) -> web.Response:
     """No `form-action` in the policy: Chromium applies it along the redirects that follow a form, and those lead to clients."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
     if nonce:
         policy += f"; script-src 'nonce-{nonce}'"
     headers = {**NO_STORE, "Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}

@@ -58,13 +58,12 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(port: int | None, watch: Watch = nobody) -> AsyncIterator[Stage]:
-    """Set the demo up, and take it down again. `port`: the gateway's; None: the usual one if it is free. Raises `CannotStart`."""
+async def staged(port: int, watch: Watch = nobody) -> AsyncIterator[Stage]:
+    """Set the demo up, and take it down again. `port`: the gateway's. Raises `CannotStart`."""
     clock = SystemClock()
     site = await asyncio.to_thread(lambda: QlikSimulator(clock=clock, nodes=NODES, virtual_proxies={"sales": "", "": ""}, watch=watch))
     with tempfile.TemporaryDirectory(prefix="qlikgw-demo-") as base:
         async with site, DemoOpenIdProvider(clock=clock, watch=watch) as provider:
-            port = port or free_port(USUAL_PORT)
             folder = write_folder(Path(base), site, provider, port=port, management_port=free_port())
             async with running(folder):
                 yield Stage(site=site, provider=provider, public_url=f"http://{HOST}:{port}", folder=folder)
@@ -81,7 +80,7 @@ async def running(folder: Path) -> AsyncIterator[None]:
         await gateway.start()
     except OSError as error:
         await gateway.stop()
-        raise CannotStart(f"the gateway cannot listen: {error.strerror or error}") from error
+        raise CannotStart(f"{error.strerror or error}; another --port may be free") from error
     try:
         yield
     finally:
@@ -103,7 +102,7 @@ async def log_in_once(port: int | None, say: Say) -> int:
     """One login by a scripted browser, told hop by hop. 0: it ended with the right Qlik session."""
     log, watcher = io.StringIO(), Watcher()
     start_logging(level="info", form="json", stream=log)
-    async with staged(port, watcher) as stage, ScriptedBrowser() as browser:
+    async with staged(port or free_port(), watcher) as stage, ScriptedBrowser() as browser:
         hub, began, trouble = stage.site.hub("sales"), time.perf_counter(), ""
         say(f"OpenID Connect: {WHO} signs in at {hub}")
         try:
@@ -137,7 +136,7 @@ async def stay_up(port: int | None, say: Say) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    async with staged(port) as stage:
+    async with staged(port or free_port(USUAL_PORT)) as stage:
         for text in welcome(stage):
             say(text)
         await stopping.wait()

@@ -22,7 +22,7 @@ TICKET_PARAMETERS = frozenset({"qlikticket", "x-qlik-ticket"})
 
 SECURITY_HEADERS = {
     hdrs.CACHE_CONTROL: "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
 }
 """The simulator's own care for its pages; nothing is claimed of Qlik's."""
 
