@@ -20,7 +20,7 @@ from gateway.protocol.qps.users import check_user
 _TICKET = re.compile(r"[!-~]{1,128}")
 _UNKNOWN_TARGET = re.compile(r"Specified targetId .{0,200}? was unknown", re.IGNORECASE)
 _FORGERY = re.compile(r"XSRF", re.IGNORECASE)
-_BAD_BODY = re.compile(r"Required property|JSON|UserId|UserDirectory", re.IGNORECASE)
+_BAD_BODY = re.compile(r"Required property|JSON|UserId|UserDirectory|Too Long", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _TICKET_VALUE = re.compile(r"(ticket\W{1,5})\w[^\s\"'&,}<]*", re.IGNORECASE)
 _SHOWN = 200

@@ -1,0 +1,1 @@
+"""Real peers on loopback: what they serve goes over real sockets and real TLS."""
