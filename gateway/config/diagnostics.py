@@ -1,0 +1,68 @@
+"""What a configuration's mistakes are called and what is told about each: a stable code, a place, a sentence, a hint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class Severity(StrEnum):
+    """An error keeps the configuration from being used; a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Code(StrEnum):
+    """Every kind of mistake. Numbers never change their meaning; QGW-500 is the gateway's own fault."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        code = str.__new__(cls, value)
+        code._value_ = value
+        code.meaning = meaning
+        return code
+
+    UNREADABLE = "QGW-501", "A file of the configuration is missing or cannot be read"
+    SYNTAX = "QGW-502", "Not valid YAML"
+    DUPLICATE_KEY = "QGW-503", "A key stands twice in one mapping"
+    UNKNOWN_KEY = "QGW-504", "A key that does not exist here"
+    MISSING_KEY = "QGW-505", "A required key is missing"
+    WRONG_VALUE = "QGW-506", "A value of the wrong type or form"
+    EMPTY_VALUE = "QGW-507", "A key with nothing behind it"
+    DANGLING = "QGW-508", "A reference to something that does not exist"
+    UNEXPECTED_FILE = "QGW-509", "A file that does not belong in the folder"
+    DUPLICATE = "QGW-510", "Two entries that stand for the same thing"
+    NAMED_FILE = "QGW-511", "A file or environment variable that is named but cannot be used"
+    MATERIAL = "QGW-512", "A certificate or key that cannot be used"
+    INSECURE_URL = "QGW-513", "An address that is not protected by https"
+    INLINE_SECRET = "QGW-514", "A secret that is not given by reference"
+    EXPRESSION = "QGW-515", "An expression that cannot be used"
+    RESERVED = "QGW-516", "A name that Qlik Sense or the gateway keeps for itself"
+    TARGET = "QGW-517", "Targets that do not fit together"
+    MAPPING = "QGW-518", "A mapping rule that is incomplete or contradicts itself"
+    SCHEMA = "QGW-519", "A schema version that this gateway does not know"
+    COOKIE_KEYS = "QGW-520", "Cookie keys that are missing or unusable"
+    NOT_AVAILABLE = "QGW-521", "Something that this version cannot do"
+    YAML_FEATURE = "QGW-522", "A feature of YAML that is not used here"
+    EXPIRES_SOON = "QGW-523", "A certificate that expires soon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake at its place. `file` is relative to the folder; lines and columns count from 1, `end_column` is the first behind it.
+
+    `excerpt` is the line as it stands there, with secrets masked; None where there is no line to show.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_column: int
+    code: Code
+    severity: Severity = Severity.ERROR
+    message: str
+    hint: str | None = None
+    excerpt: str | None = None

@@ -1,0 +1,133 @@
+"""What `build` makes of a configuration: values of the core, ready to use.
+
+No path (but those that OpenSSL itself must open), no reference and no environment name is left in here. Where the values
+came from is not known any more; that they fit together has been checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from gateway.mapping import AccessRule, Rules
+from gateway.model import Secret
+from gateway.protocol.oidc import RelyingParty
+from gateway.protocol.qps import Node, Targets
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+IN_MEMORY: Final = Secret("memory:")
+"""The store that needs nothing beside the gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """Where the certificate and the key of our own front lie: absolute paths, both readable and a pair when checked."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """One address to listen on. Port 0 takes a free one; without `tls` it is plain http."""
+
+    host: str
+    port: int
+    tls: TlsFiles | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboundSettings:
+    """Towards identity providers: the forward proxy (it may hold credentials), more roots as PEM, networks that are not public."""
+
+    proxy: str | None = field(default=None, repr=False)
+    ca: bytes | None = None
+    allow_private: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSettings:
+    """`level`: debug, info, warning or error. `format`: json or console."""
+
+    level: str = "info"
+    format: str = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """Logins that one client may start per minute; None: as many as it likes."""
+
+    starts_per_client: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """The gateway itself.
+
+    `public_url` is an origin without a slash at its end. `cookie_keys` are 32 bytes each; without any, one is drawn at start.
+    """
+
+    public_url: str
+    secure: bool
+    listen: Listen
+    management: Listen
+    cookie_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    store_url: Secret = IN_MEMORY
+    login_lifetime: timedelta = timedelta(minutes=15)
+    trusted_proxies: tuple[Network, ...] = ()
+    outbound: OutboundSettings = OutboundSettings()
+    logging: LoggingSettings = LoggingSettings()
+    cache_dir: Path | None = None
+    limits: LimitSettings = LimitSettings()
+    drain: timedelta = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSettings:
+    """One Qlik Sense site: what the QMC exported, as PEM, and its proxy nodes. `pins`: node name -> the one certificate it may show."""
+
+    name: str
+    client_certificate: bytes
+    client_key: bytes = field(repr=False)
+    client_key_password: Secret | None = None
+    ca: bytes | None = None
+    nodes: tuple[Node, ...]
+    pins: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualProxySettings:
+    """One virtual proxy. `site` and `identity_providers` are names that exist; `prefix` is empty for the default virtual proxy."""
+
+    name: str
+    site: str
+    prefix: str
+    targets: Targets
+    identity_providers: tuple[str, ...]
+    access: AccessRule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """One OpenID provider."""
+
+    name: str
+    display_name: str
+    relying_party: RelyingParty
+    rules: Rules
+    access: AccessRule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything that one folder says."""
+
+    gateway: GatewaySettings
+    sites: Mapping[str, SiteSettings]
+    virtual_proxies: Mapping[str, VirtualProxySettings]
+    providers: Mapping[str, OidcSettings]
