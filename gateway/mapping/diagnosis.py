@@ -83,7 +83,7 @@ def _plain(message: str) -> str:
         return f"'{overload[1].strip('_@').replace('_', ' ')}' cannot be applied to {overload[2]}"
     if "mismatched input '<EOF>'" in message:
         return "the expression ends too early"
-    return re.sub(r" expecting \{.*\}", "", message)
+    return re.sub(r" expecting (\{.*\}|<EOF>)", "", message)
 
 
 def _syntax_hint(message: str) -> str | None:

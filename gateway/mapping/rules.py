@@ -154,8 +154,7 @@ def _find(what: str, source: Source, login: _Login) -> Result | _Missing:
             return _Missing("the provider sent no NameID") if login.subject.name_id is None else login.subject.name_id
         case ClaimPath():
             return _claim(source.path, login.subject)
-        case Cel():
-            return evaluate(source.expression, login.inputs, what=what)
+    return evaluate(source.expression, login.inputs, what=what)
 
 
 def _claim(path: tuple[str, ...], subject: Subject) -> Result | _Missing:

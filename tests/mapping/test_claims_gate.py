@@ -57,9 +57,9 @@ def test_a_control_character_anywhere_in_a_value_is_refused(character: str) -> N
         assert "a control character" in refusal_of({"a": {"b": ["fine", text]}})
 
 
-@pytest.mark.parametrize("surrogate", ["\ud800", "\udbff", "\udc00", "\udfff"], ids=ascii)
-def test_a_lone_surrogate_is_refused(surrogate: str) -> None:
-    assert refusal_of({"a": [f"x{surrogate}"]}) == f"claim a holds a lone surrogate (U+{ord(surrogate):04X})"
+@pytest.mark.parametrize("code_point", [0xD800, 0xDBFF, 0xDC00, 0xDFFF], ids=hex)
+def test_a_lone_surrogate_is_refused(code_point: int) -> None:
+    assert refusal_of({"a": [f"x{chr(code_point)}"]}) == f"claim a holds a lone surrogate (U+{code_point:04X})"
 
 
 @pytest.mark.parametrize("name", ["a\0b", "a\nb", "\ud800", "x" * (MAX_STRING + 1)], ids=lambda name: ascii(name)[:12])
@@ -68,7 +68,7 @@ def test_names_of_members_are_held_to_the_same(name: str) -> None:
     assert refusal_of({"a": {"b": {name: 1}}}).startswith("the name of a member of a → b holds")
 
 
-@pytest.mark.parametrize("character", ["\u2028", "\u200b", "\u202e", "\ufeff", "\U0010ffff"], ids=ascii)  # noqa: PLE2515
+@pytest.mark.parametrize("character", ["\u2028", "\u200b", "\u202e", "\ufeff", "\U0010ffff"], ids=ascii)
 def test_other_unusual_characters_are_no_business_of_the_gate(character: str) -> None:
     assert read_claims({"a": character}) == ({"a": character}, ())
 
@@ -187,7 +187,8 @@ def test_a_pointer_instead_of_groups_is_seen(claims: dict[str, JsonValue]) -> No
 
 
 @pytest.mark.parametrize(
-    "claims", [{}, {"groups": ["a"]}, {"_claim_names": {"roles": "src1"}}, {"_claim_names": "groups"}, {"hasgroups": False}, {"hasgroups": []}]
+    "claims",
+    [{}, {"groups": ["a"]}, {"_claim_names": {"roles": "src1"}}, {"_claim_names": "groups"}, {"hasgroups": False}, {"hasgroups": []}],
 )
 def test_other_claims_are_no_pointer(claims: dict[str, JsonValue]) -> None:
     assert not Subject(claims=claims).groups_overage

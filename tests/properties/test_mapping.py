@@ -1,0 +1,154 @@
+"""Mapping as a whole: for any claims, a user made of what was given, or a `GatewayError`; nothing else."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import GatewayError
+from gateway.explain import explain
+from gateway.mapping import AccessRule, Cel, ClaimPath, Constant, NameId, Rules, Scope, Subject, apply, check_access, compile_expression
+from gateway.model import QlikUser
+from gateway.protocol import qps
+
+NAMES = st.sampled_from(["a", "b", "groups", "realm_access", "roles", "sub", "https://example.com/x.y", "_claim_names", "hasgroups"])
+TEXTS = st.text(max_size=12) | st.sampled_from(["alice", "qlik-sales", "CONTOSO", "a\0b", "\ud800", "x" * 9_000, "NONE"])
+NUMBERS = st.integers() | st.integers(min_value=2**62, max_value=2**65) | st.floats()
+SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=6) | st.dictionaries(NAMES | TEXTS, inner, max_size=4), max_leaves=20
+)
+CLAIMS = st.dictionaries(NAMES | TEXTS, VALUES, max_size=8)
+NAME_IDS = st.none() | TEXTS
+
+
+def cel(source: str) -> Cel:
+    return Cel(compile_expression(source, Scope.MAPPING))
+
+
+SINGLE = st.sampled_from(
+    [
+        Constant("CONTOSO"),
+        ClaimPath(("sub",)),
+        ClaimPath(("realm_access", "roles")),
+        ClaimPath(("a",)),
+        NameId(),
+        cel("claims.sub"),
+        cel("name_id"),
+        cel("claims.a"),
+        cel("claims.?b.orValue('CONTOSO')"),
+        cel("claims.groups[0]"),
+    ]
+)
+COPYING = st.sampled_from(
+    [
+        Constant("constant"),
+        ClaimPath(("groups",)),
+        ClaimPath(("realm_access", "roles")),
+        ClaimPath(("a",)),
+        NameId(),
+        cel("claims.groups"),
+        cel("claims.groups.filter(g, g != 'alice')"),
+        cel("claims.?realm_access.?roles.orValue([])"),
+        cel("claims.?a.orValue(claims.?b.orValue([]))"),
+        cel("claims.map(name, claims[name])"),
+        cel("[claims.a, claims.b]"),
+    ]
+)
+MAPPINGS = st.builds(
+    Rules,
+    user_directory=SINGLE,
+    directory_one_of=st.none() | st.just(frozenset({"CONTOSO", "alice", ""})),
+    user_id=SINGLE,
+    attributes=st.lists(st.tuples(st.sampled_from(["group", "email"]), COPYING), max_size=4).map(tuple),
+)
+ACCESS = [
+    AccessRule(owner="test", expression=compile_expression(source, Scope.ACCESS))
+    for source in (
+        "claims.a",
+        "'alice' in claims.groups",
+        "user.attributes.?group.orValue([]).exists(g, g == 'alice')",
+        "claims.?b.orValue(true)",
+    )
+]
+
+
+def texts_in(value: Any) -> set[str]:
+    """Every text that a claim's value could become in a ticket."""
+    if isinstance(value, dict):
+        return set().union(*(texts_in(inner) for inner in value.values()))
+    if isinstance(value, list):
+        return set().union(*(texts_in(inner) for inner in value))
+    return {value} if isinstance(value, str) else {json.dumps(value)}
+
+
+def decided(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> QlikUser | str:
+    try:
+        return apply(mapping, Subject(claims=claims, name_id=name_id), idp="entra").user
+    except GatewayError as refusal:
+        return f"{refusal.code} {refusal.detail}"
+
+
+@settings(deadline=None, max_examples=300)
+@given(MAPPINGS, CLAIMS, NAME_IDS)
+def test_a_mapping_that_copies_never_invents_a_value(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> None:
+    user = decided(mapping, claims, name_id)
+    if isinstance(user, str):
+        return
+    known = texts_in(claims) | {"CONTOSO", "constant"} | ({name_id} if name_id is not None else set())
+    assert {user.directory, user.user_id, *(value for _, value in user.attributes)} <= known
+    assert {name for name, _ in user.attributes} <= {name for name, _ in mapping.attributes}
+
+
+@settings(deadline=None, max_examples=150)
+@given(MAPPINGS, CLAIMS, NAME_IDS)
+def test_the_same_claims_always_become_the_same(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> None:
+    assert decided(mapping, claims, name_id) == decided(mapping, deepcopy(claims), name_id)
+
+
+@settings(deadline=None, max_examples=150)
+@given(CLAIMS, NAME_IDS, st.sampled_from(ACCESS))
+def test_an_access_rule_passes_or_raises_a_gateway_error(claims: dict[str, Any], name_id: str | None, rule: AccessRule) -> None:
+    user = QlikUser(directory="CONTOSO", user_id="alice", attributes=(("group", "alice"),))
+    try:
+        check_access([rule], Subject(claims=claims, name_id=name_id), user, idp="entra")
+    except GatewayError:
+        return
+    if rule is ACCESS[0]:
+        assert claims["a"] is True
+    if rule is ACCESS[1]:
+        assert "alice" in claims["groups"]
+
+
+@settings(deadline=None, max_examples=150)
+@given(MAPPINGS, CLAIMS, NAME_IDS)
+def test_an_explanation_ends_as_the_login_would(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> None:
+    told = explain(mapping, ACCESS[3:], claims=claims, name_id=name_id, idp="entra")
+    with_body = told.ticket_request is not None
+    assert (told.refusal is None) is with_body
+    try:
+        who = Subject(claims=claims, name_id=name_id)
+        user = apply(mapping, who, idp="entra").user
+        check_access(ACCESS[3:], who, user, idp="entra")
+        ended: object = qps.ticket_body(user, None)
+    except GatewayError as refusal:
+        ended = (refusal.code, refusal.detail)
+    assert ended == (told.ticket_request if told.refusal is None else (told.refusal.code, told.refusal.detail))
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.text(alphabet="claims.?[]()'\"+-*/%!=<>&|,: \nabx019{}orValue{}\\\0é🙂", max_size=60) | st.text(max_size=30), st.sampled_from(Scope)
+)
+def test_any_text_compiles_or_is_a_problem_with_a_place_inside_it(source: str, scope: Scope) -> None:
+    try:
+        compile_expression(source, scope)
+    except ValueError as problem:
+        lines = source.split("\n")
+        line, column = problem.line, problem.column  # type: ignore[attr-defined]
+        assert line is None or 1 <= line <= len(lines)
+        assert column is None or 1 <= column <= len(lines[line - 1]) + 1
