@@ -5,11 +5,11 @@ of it is pure; expressions are compiled when the configuration is read. Knows no
 """
 
 from gateway.mapping.access import AccessRule, check_access
+from gateway.mapping.cel import Expression, Scope, compile_expression
 from gateway.mapping.claims import Subject, read_claims
 from gateway.mapping.diagnosis import ExpressionProblem
 from gateway.mapping.proof import self_test
 from gateway.mapping.rules import Cel, ClaimPath, Constant, Mapped, NameId, Rules, Source, Step, apply, assemble, steps
-from gateway.mapping.runtime import Expression, Scope, compile_expression
 
 __all__ = [
     "AccessRule",

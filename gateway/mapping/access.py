@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import AccessDenied, ExpressionFailed
+from gateway.mapping.cel import Expression, Inputs, Scope, evaluate
 from gateway.mapping.claims import Subject
-from gateway.mapping.runtime import Expression, Inputs, Scope, evaluate
 from gateway.model import QlikUser
 
 _MANY = 500

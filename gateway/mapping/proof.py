@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.errors import ConfigError, ExpressionFailed
+from gateway.mapping.cel import STEPS, Inputs, Result, Scope, compile_expression, evaluate
 from gateway.mapping.diagnosis import ExpressionProblem
-from gateway.mapping.runtime import STEPS, Inputs, Result, Scope, compile_expression, evaluate
 
 _DATA: Final[dict[str, object]] = {
     "claims": {

@@ -22,8 +22,8 @@ from gateway.errors import (
     MalformedUser,
     UserIdUnmapped,
 )
+from gateway.mapping.cel import Expression, Inputs, Result, Scalar, Scope, evaluate
 from gateway.mapping.claims import Subject, show, text_fault
-from gateway.mapping.runtime import Expression, Inputs, Result, Scalar, Scope, evaluate
 from gateway.model import Claims, JsonValue, QlikUser
 
 MAX_VALUES: Final = 1_000

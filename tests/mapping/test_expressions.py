@@ -10,8 +10,8 @@ import pytest
 
 from gateway.errors import ExpressionFailed
 from gateway.mapping import Expression, ExpressionProblem, Scope, compile_expression
+from gateway.mapping.cel import MAX_OPT_MAPS, MAX_SOURCE, STEPS, Inputs, evaluate
 from gateway.mapping.diagnosis import diagnose
-from gateway.mapping.runtime import MAX_OPT_MAPS, MAX_SOURCE, STEPS, Inputs, evaluate
 
 BOTH = (Scope.MAPPING, Scope.ACCESS)
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.mapping import Scope, proof, self_test
-from gateway.mapping.runtime import Inputs
+from gateway.mapping.cel import Inputs
 
 INPUTS = Inputs(Scope.MAPPING, {"claims": {"a": "x", "one": 1}}, large=False)
 
