@@ -1,0 +1,145 @@
+"""`qlikgw explain`: what a set of claims becomes, and why. No network, and no secret is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from gateway import config
+from gateway.cli.check import print_problems
+from gateway.config.settings import Configuration
+from gateway.errors import ClaimsRefused
+from gateway.explain import Explanation, RuleOutcome
+from gateway.explain import explain as decide
+from gateway.mapping import AccessRule
+from gateway.model import JsonValue
+
+_UINT64_DIGITS = 20
+
+
+@click.command()
+@click.option(
+    "--config",
+    "folder",
+    envvar="QLIKGW_CONFIG",
+    default="idp_configs",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The configuration folder.",
+)
+@click.option("--idp", required=True, help="The identity provider that the claims come from.")
+@click.option("--vp", help="The virtual proxy whose access rule is to be applied, too.")
+@click.option(
+    "--claims",
+    "file",
+    required=True,
+    type=click.File("rb"),
+    help='JSON: the claims, or {"claims": …, "name_id": …}; - reads standard input.',
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def explain(folder: Path, idp: str, vp: str | None, file: BinaryIO, form: str) -> None:
+    """Show what a set of claims becomes: each mapping step, the access rules, the ticket's body or the refusal.
+
+    Exit code 0: allowed; 1: refused; 2: usage, or a configuration that cannot be used.
+    """
+    explanation = _explain(_load(folder), idp, vp, file.read())
+    report = _as_json(explanation, idp, vp) if form == "json" else _as_text(explanation, idp, vp)
+    click.echo(report)
+    sys.exit(0 if explanation.refusal is None else 1)
+
+
+def _load(folder: Path) -> Configuration:
+    loaded = config.load(folder, environ=os.environ, files=False)
+    if loaded.configuration is None:
+        print_problems(loaded.problems, file=sys.stderr)
+        sys.exit(2)
+    return loaded.configuration
+
+
+def _explain(configuration: Configuration, idp: str, vp: str | None, data: bytes) -> Explanation:
+    provider = configuration.providers.get(idp)
+    if provider is None:
+        raise click.BadParameter(f"there is no {idp}; configured: {', '.join(configuration.providers)}", param_hint="--idp")
+    access = [provider.access, _rule_of(configuration, idp, vp)]
+    try:
+        claims, name_id = _read_subject(data)
+    except RecursionError:
+        return Explanation(refusal=ClaimsRefused("the claims nest too deep to be read"))
+    return decide(provider.rules, [rule for rule in access if rule is not None], claims=claims, name_id=name_id, idp=idp)
+
+
+def _rule_of(configuration: Configuration, idp: str, vp: str | None) -> AccessRule | None:
+    if vp is None:
+        return None
+    virtual_proxy = configuration.virtual_proxies.get(vp)
+    if virtual_proxy is None:
+        raise click.BadParameter(f"there is no {vp}; configured: {', '.join(configuration.virtual_proxies)}", param_hint="--vp")
+    if idp not in virtual_proxy.identity_providers:
+        raise click.BadParameter(f"{vp} does not offer {idp}, only {', '.join(virtual_proxy.identity_providers)}", param_hint="--vp")
+    return virtual_proxy.access
+
+
+def _read_subject(data: bytes) -> tuple[dict[str, JsonValue], str | None]:
+    """Claims and NameID. The wrapped form is one whose only members are `claims` and, if it wants, `name_id`."""
+    try:
+        value = json.loads(data.decode("utf-8-sig"), parse_int=_integer)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON in UTF-8: {error}", param_hint="--claims") from None
+    name_id = None
+    if isinstance(value, dict) and "claims" in value and value.keys() <= {"claims", "name_id"}:
+        value, name_id = value["claims"], value.get("name_id")
+    if not isinstance(value, dict):
+        raise click.BadParameter("the claims are not a JSON object", param_hint="--claims")
+    if not (name_id is None or isinstance(name_id, str)):
+        raise click.BadParameter("name_id is not a string", param_hint="--claims")
+    return value, name_id
+
+
+def _integer(digits: str) -> int:
+    """An integer, cut where it is beyond 64 bits for certain: Python refuses to read one of thousands of digits."""
+    return int(digits[: _UINT64_DIGITS + 2])
+
+
+def _as_json(explanation: Explanation, idp: str, vp: str | None) -> str:
+    refusal = explanation.refusal
+    steps = [{"name": step.name, "source": step.source, "output": step.output, "note": step.note} for step in explanation.steps]
+    rules = [_rule_as_json(rule) for rule in explanation.rules]
+    report = {"allowed": refusal is None, "idp": idp, "virtual_proxy": vp, "notes": explanation.notes, "steps": steps, "rules": rules}
+    if refusal is None:
+        report["ticket_request"] = explanation.ticket_request
+    else:
+        report["refusal"] = {"code": refusal.code, "title": refusal.title, "detail": refusal.detail}
+    return json.dumps(report, indent=2)
+
+
+def _rule_as_json(rule: RuleOutcome) -> dict[str, JsonValue]:
+    passed: dict[str, JsonValue] = {"owner": rule.owner, "expression": rule.expression, "passed": rule.refusal is None}
+    if rule.refusal is not None:
+        passed |= {"code": rule.refusal.code, "detail": rule.refusal.detail}
+    return passed
+
+
+def _as_text(explanation: Explanation, idp: str, vp: str | None) -> str:
+    lines = [f"Claims of identity provider {idp}" + (f" at virtual proxy {vp}" if vp else "")]
+    lines += [f"  note: {note}" for note in explanation.notes]
+    lines += ["", "Mapping"] if explanation.steps else []
+    for step in explanation.steps:
+        outcome = step.note if step.output is None else ", ".join(map(_quote, step.output)) or "no value"
+        lines += [f"  {step.name}", f"    {step.source}", f"    -> {outcome}"]
+    lines += ["", "Access"] if explanation.rules else []
+    for rule in explanation.rules:
+        lines += [f"  {rule.owner}", f"    {rule.expression}", f"    -> {'passed' if rule.refusal is None else rule.refusal.detail}"]
+    if (refusal := explanation.refusal) is not None:
+        lines += ["", f"REFUSED {refusal.code}: {refusal.title}", f"  {refusal.detail}"]
+    else:
+        lines += ["", "ALLOWED, with this ticket request", json.dumps(explanation.ticket_request, indent=2, ensure_ascii=False)]
+    return "\n".join(lines)
+
+
+def _quote(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
