@@ -62,8 +62,11 @@ def read_client(certificate: bytes, key: bytes, password: Secret | None) -> Clie
     if private.public_key() != chain[0].public_key():
         raise MaterialProblem("client_key", "this is not the key of `client_certificate`: take both from the same export")
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    # A certificate that comes alone is completed by OpenSSL with whatever it finds among the trust anchors, and those of
+    # `trust` are no node's business. Named twice it is a chain of its own, and peers pass over the second one.
+    sent = chain if len(chain) > 1 else chain * 2
     return ClientIdentity(
-        pem=pem + b"".join(item.public_bytes(Encoding.PEM) for item in chain),
+        pem=pem + b"".join(item.public_bytes(Encoding.PEM) for item in sent),
         names=frozenset(name.lower() for name in common_names(chain[0]) | dns_names(chain[0])),
     )
 
