@@ -58,8 +58,10 @@ class Building:
 
     async def close(self) -> None:
         """Close every pooled connection."""
-        for part in (*self._sites.values(), *self._clients):
-            await part.close()
+        for site in self._sites.values():
+            await site.close()
+        for client in self._clients:
+            await client.close()
 
     def _virtual_proxy(self, configuration: Configuration, settings: VirtualProxySettings) -> VirtualProxy:
         site = self._sites[settings.site]

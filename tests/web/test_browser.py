@@ -5,7 +5,6 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
-from yarl import URL
 
 from gateway.errors import GatewayError, MalformedResponse, MalformedStart, NotANavigation, PrefetchRefused
 from gateway.web.browser import check_navigation, client_address, is_frame, prefers_json, query_pairs, query_response, single
@@ -87,7 +86,7 @@ def test_a_damaged_answer_is_refused(query: str) -> None:
 
 def request_from(peer: str, *forwarded: str):  # noqa: ANN201 (aiohttp's own type is private to its test tools)
     headers = CIMultiDict([("X-Forwarded-For", value) for value in forwarded])
-    return make_mocked_request("GET", URL("/"), headers=headers).clone(remote=peer)
+    return make_mocked_request("GET", "/", headers=headers).clone(remote=peer)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.demo.certificates import SiteCertificates, make_site
+from tests.flow.world import World, start_world, stop_world
+
+Worlds = Callable[..., Awaitable[World]]
+
+
+@pytest.fixture(scope="session")
+def certificates() -> SiteCertificates:
+    return make_site(["qlik1.corp.example", "qlik2.corp.example"], host_of_root="qlik1")
+
+
+@pytest.fixture
+async def worlds(tmp_path: Path, certificates: SiteCertificates) -> AsyncIterator[Worlds]:
+    """Makes worlds, and ends them after the test."""
+    made: list[World] = []
+
+    async def make(**options: Any) -> World:
+        folder = tmp_path / f"world{len(made)}"
+        folder.mkdir()
+        world = await start_world(folder, certificates, **options)
+        made.append(world)
+        return world
+
+    yield make
+    for world in made:
+        await stop_world(world)
+
+
+@pytest.fixture
+async def world(worlds: Worlds) -> World:
+    """One virtual proxy, one provider, two nodes."""
+    return await worlds()
