@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -71,7 +71,7 @@ def _read_pem(pem: bytes, password: bytes | None) -> AsymmetricKey:
     match raw:
         case RSAPrivateKey() if raw.key_size >= MIN_RSA_BITS:
             return RSAKey.import_key(raw)
-        case EllipticCurvePrivateKey():
+        case EllipticCurvePrivateKey() if isinstance(raw.curve, SECP256R1):
             return ECKey.import_key(raw)
         case Ed25519PrivateKey() | Ed448PrivateKey():
             return OKPKey.import_key(raw)
