@@ -85,9 +85,9 @@ class NotFound(BrowserError):
 
 
 class UnknownNode(BrowserError):
-    """`proxyRestUri` names no configured node of this virtual proxy (INTERFACE §2)."""
+    """`proxyRestUri` names no configured node of this virtual proxy."""
 
-    code = "QGW-103"
+    code, blame = "QGW-103", Blame.OPERATOR
     title = "The Qlik Sense server that sent you here is not known to this gateway"
     advice = TELL_ADMIN
 
@@ -482,9 +482,12 @@ class TargetRefused(QlikError):
 
 
 class ConfigError(GatewayError):
-    """The configuration cannot be used."""
+    """What the gateway is built on does not behave as it must, so that no configuration can be used.
 
-    code = "QGW-501"
+    The mistakes in a configuration itself have codes of their own, from QGW-501 on (`config.diagnostics`).
+    """
+
+    code = "QGW-590"
 
 
 # ---- 6xx: the store ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from gateway.model import FormPost
 from gateway.web.pages.policy import (
     ANSWER_HEADERS,
     HERE,
+    ICON,
     REDEEM_SCRIPT,
     STYLE,
     SUBMIT_SCRIPT,
@@ -69,7 +70,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, auto_reload=False, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["address"] = address
-    environment.globals.update(say=SENTENCES, style=STYLE)
+    environment.globals.update(say=SENTENCES, style=STYLE, icon=ICON)
     return environment
 
 
@@ -118,8 +119,8 @@ def redeem_page(*, redeem_at: str, location: str) -> Page:
     by script once the answer is there, else after two seconds, or by the link.
     """
     html = _TEMPLATES["redeem"].render(redeem_at=redeem_at, location=location, script=REDEEM_SCRIPT)
-    images = f"img-src {image_source(redeem_at)}"
-    return Page(html=html, csp=policy(f"script-src {content_hash(REDEEM_SCRIPT)}", images, "form-action 'none'", "frame-ancestors 'none'"))
+    rules = (f"script-src {content_hash(REDEEM_SCRIPT)}", "form-action 'none'", "frame-ancestors 'none'")
+    return Page(html=html, csp=policy(*rules, images=image_source(redeem_at)))
 
 
 def chooser_page(*, virtual_proxy: str, choices: Sequence[Choice]) -> Page:

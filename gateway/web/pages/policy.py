@@ -1,7 +1,8 @@
 """What a page may do in the browser: its Content Security Policy and the headers beside it.
 
-Style sheet and scripts stand in the page itself and are named by the hash of their text. A hash needs no second address to
-serve, no second request, no random value per answer, and allows that one text where a nonce would allow whatever carries it.
+Style sheet, scripts and icon stand in the page itself, the first two named by the hash of their text. A hash needs no second
+address to serve, no second request, no random value per answer, and allows that one text where a nonce would allow whatever
+carries it.
 
 No Cross-Origin-Opener-Policy: a mashup may sign its users in through a window that it opened and wait for that window; the
 header would cut the two apart on the way, and the pages hold nothing that an opener could read or press in secret.
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from gateway.errors import InternalError
 
@@ -24,6 +26,9 @@ HERE: Final = Path(__file__).parent
 STYLE: Final = (HERE / "style.css").read_text("utf-8")
 SUBMIT_SCRIPT: Final = (HERE / "submit.js").read_text("utf-8")
 REDEEM_SCRIPT: Final = (HERE / "redeem.js").read_text("utf-8")
+
+ICON: Final = "data:image/svg+xml," + quote((HERE / "icon.svg").read_text("utf-8").strip())
+"""The tab's icon: without one in the page, the browser asks for /favicon.ico."""
 
 ANSWER_HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
@@ -60,9 +65,10 @@ def content_hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def policy(*directives: str) -> str:
-    """A policy that allows our style sheet and what `directives` add."""
-    return "; ".join(("default-src 'none'", f"style-src {content_hash(STYLE)}", "base-uri 'none'", *directives))
+def policy(*directives: str, images: str = "") -> str:
+    """A policy that allows our style sheet, our icon, images from the source `images`, and what `directives` add."""
+    own = ("default-src 'none'", f"style-src {content_hash(STYLE)}", f"img-src data: {images}".rstrip(), "base-uri 'none'")
+    return "; ".join((*own, *directives))
 
 
 def address(url: str) -> str:

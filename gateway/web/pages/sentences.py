@@ -28,7 +28,7 @@ SENTENCES: Final[Mapping[str, Markup]] = {
     ),
     "form_button": Markup("Continue"),
     "frame_title": Markup("Sign in to Qlik Sense"),
-    "frame_text": Markup("This part of the page needs you to sign in. For your safety, that happens in the whole window."),
+    "frame_text": Markup("You need to sign in to see this part of the page. Signing in takes the whole window."),
     "frame_link": Markup("Continue in the whole window"),
     "redeem_title": Markup("Signing you in to Qlik Sense"),
     "redeem_text": Markup("The page that you asked for opens by itself. If nothing happens within a moment, choose Continue."),

@@ -1,0 +1,68 @@
+"""One example of every page, and a reader that sees a page as a browser does: elements, attributes and text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+from gateway.errors import AccessDenied, LoginExpired, NodeNotVerified
+from gateway.model import FormPost
+from gateway.web.pages import Choice, Page, Ways, chooser_page, error_page, form_page, frame_page, redeem_page
+
+NOW = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
+REFERENCE = "b3f0c2a94d7e"
+NAMES = ("error", "denied", "start-again", "form", "frame", "redeem", "chooser")
+
+
+def gallery(origin: str = "https://idp.example.com") -> dict[str, Page]:
+    """Every page by its name. Whatever a page sends or fetches by itself goes to `origin`."""
+    ways = Ways(virtual_proxy="sales", start_again="/vp/sales/login", go_on="https://qlik.example.com/sales/hub/")
+    choices = [
+        Choice(name="Contoso", url="/vp/sales/login?targetId=8e2b&proxyRestUri=https%3a%2f%2fqlik1%3a4243%2fqps%2fsales%2f&idp=entra"),
+        Choice(name="Partners (AD FS)", url="/vp/sales/login?idp=adfs"),
+        Choice(name="حساب الشركاء", url="/vp/sales/login?idp=partners-ar"),
+        Choice(name="Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft", url="/vp/sales/login?idp=ddsg"),
+    ]
+    return {
+        "error": error_page(NodeNotVerified, correlation_id=REFERENCE, now=NOW),
+        "denied": error_page(
+            AccessDenied, correlation_id=REFERENCE, now=NOW, ways=Ways(virtual_proxy="sales", start_again="/vp/sales/login")
+        ),
+        "start-again": error_page(LoginExpired, correlation_id=REFERENCE, now=NOW, ways=ways),
+        "form": form_page(FormPost(action=f"{origin}/sso", fields={"SAMLRequest": "PHNhbWw+", "RelayState": "s-1"}), provider="Contoso"),
+        "frame": frame_page(url="/vp/sales/login?targetId=8e2b&proxyRestUri=https%3a%2f%2fqlik1%3a4243%2fqps%2fsales%2f"),
+        "redeem": redeem_page(redeem_at=f"{origin}/sales/qps/user?qlikTicket=T1", location=f"{origin}/mashup/#tab=2"),
+        "chooser": chooser_page(virtual_proxy="sales", choices=choices),
+    }
+
+
+class Seen(HTMLParser):
+    """`elements`: (tag, attributes) in order; `texts`: text by the tag it stands in, pieces joined."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self._open = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.texts.setdefault(tag, []).append("")
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - the parser's signature
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.texts[self._open][-1] += data
+
+    @property
+    def tags(self) -> list[str]:
+        return [tag for tag, _ in self.elements]
+
+    def attributes(self, tag: str, name: str) -> list[str | None]:
+        """The values of one attribute, element by element, where it stands."""
+        return [attributes[name] for found, attributes in self.elements if found == tag and name in attributes]
