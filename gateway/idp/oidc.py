@@ -118,7 +118,7 @@ class OidcProvider:
         if metadata.userinfo_endpoint is None:
             return identity
         userinfo = await self._http.send(oidc.userinfo_request(metadata.userinfo_endpoint, tokens.access_token))
-        return await self._with_keys(lambda keys: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys))
+        return await self._with_keys(lambda keys: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys, now=self._clock.now()))
 
     async def _with_keys(self, verify: Callable[[oidc.PublicKeys], VerifiedIdentity]) -> VerifiedIdentity:
         """OIDC Core §10.1.1: verify; on an unknown key, or a signature that the known one did not make, look for newer keys."""

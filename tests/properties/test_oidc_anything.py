@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import suppress
 from typing import Any
@@ -32,6 +33,7 @@ from tests.protocol.oidc.forge import (
     relying_party,
     rsa_key,
 )
+from tests.protocol.oidc.op import Op
 
 KEYS = jwks(jwk(rsa_key()), jwk(ec_key(), "e"), jwk(ed_key(), "o"))
 RP = relying_party(id_token_algorithms=("RS256", "ES256", "EdDSA"), userinfo=True)
@@ -156,7 +158,7 @@ def test_any_token_response(any_response: HttpResponse, changes: dict[str, Any])
 def test_any_userinfo(any_response: HttpResponse, changes: dict[str, Any]) -> None:
     for answer in (any_response, response({"sub": "alice"} | changes, any_response)):
         with suppress(GatewayError):
-            identity = oidc.verify_userinfo(answer, IDENTITY, rp=RP, keys=KEYS)
+            identity = oidc.verify_userinfo(answer, IDENTITY, rp=RP, keys=KEYS, now=NOW)
             assert identity.claims.items() >= IDENTITY.claims.items()
 
 
@@ -167,6 +169,25 @@ def test_any_answer_of_the_browser(fields: dict[str, str]) -> None:
             answer = IdpResponse(binding=Binding.QUERY, fields=near)
             code = oidc.verify_authorization_response(answer, state=TransactionId("s"), rp=RP, metadata=metadata(RP))
             assert code.reveal().isascii()
+
+
+@given(
+    st.lists(responses, min_size=4, max_size=4),
+    objects("id_token", "token_type", "error"),
+    objects("sub", "aud", "nonce", "exp", "at_hash"),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+)
+def test_any_provider_through_a_whole_login(
+    odd: list[HttpResponse], token: dict[str, Any], claims: dict[str, Any], swap: list[bool]
+) -> None:
+    op = Op(rp=relying_party(userinfo=True), claims=claims, userinfo={"sub": "alice"} | claims)
+    for replace, answer, where in zip(swap, odd, (op.discovery_url, op.jwks_url, op.userinfo_url, None), strict=True):
+        if replace and where:
+            op.http.on("GET", where, answer)
+        elif replace:
+            op.http.on("POST", op.token_url, response(token, answer))
+    with suppress(GatewayError):
+        assert isinstance(asyncio.run(op.login()), VerifiedIdentity)
 
 
 @given(st.text(max_size=60) | values.map(lambda value: json.dumps({"seed": value})))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +19,7 @@ from gateway.model import Binding, Secret
 from gateway.protocol.oidc.addresses import is_https, is_loopback_http
 from gateway.protocol.oidc.schemes import SUPPORTED_ALGORITHMS
 
+_SECONDS: Final = re.compile("[0-9]{1,9}")
 RESERVED_AUTHORIZATION_PARAMS: Final = frozenset(
     {
         "response_type",
@@ -104,7 +106,7 @@ class RelyingParty:
             raise ValueError(f"id_token_algorithms must be some of {', '.join(sorted(SUPPORTED_ALGORITHMS))}.")
         if reserved := sorted(name for name in self.authorization_params if name.lower() in RESERVED_AUTHORIZATION_PARAMS):
             raise ValueError(f"authorization_params must not contain {', '.join(reserved)}: the gateway sets it.")
-        if not self.authorization_params.get("max_age", "0").isdecimal():
+        if not _SECONDS.fullmatch(self.authorization_params.get("max_age", "0")):
             raise ValueError("authorization_params: max_age must be a whole number of seconds.")
 
     @property

@@ -46,6 +46,7 @@ def test_the_digest_stays_when_something_else_changes() -> None:
         pytest.param({"authorization_params": {"request_uri": "x"}}, "request_uri", id="a request object"),
         pytest.param({"authorization_params": {"max_age": "-1"}}, "max_age", id="a negative max_age"),
         pytest.param({"authorization_params": {"max_age": ""}}, "max_age", id="an empty max_age"),
+        pytest.param({"authorization_params": {"max_age": "9" * 5000}}, "max_age", id="a max_age of 5,000 digits"),
     ],
 )
 def test_what_cannot_be_used_safely_is_not_registered(change: dict[str, Any], sentence: str) -> None:

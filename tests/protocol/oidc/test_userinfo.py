@@ -28,7 +28,7 @@ IDENTITY = oidc.verify_id_token(Secret(str(good_token())), EXPECTED, rp=RP, keys
 
 
 def verify(response: HttpResponse) -> VerifiedIdentity:
-    return oidc.verify_userinfo(response, IDENTITY, rp=RP, keys=KEYS)
+    return oidc.verify_userinfo(response, IDENTITY, rp=RP, keys=KEYS, now=NOW)
 
 
 def signed(token: object, content_type: str = "application/jwt") -> HttpResponse:
@@ -80,6 +80,9 @@ def test_a_signed_answer_is_verified_and_adds_claims() -> None:
         pytest.param(signed(good_token(iss=...)), UserinfoRefused, id="signed: no issuer"),
         pytest.param(signed(good_token(aud="other")), UserinfoRefused, id="signed: for another client"),
         pytest.param(signed(good_token(aud=...)), UserinfoRefused, id="signed: for nobody"),
+        pytest.param(signed(good_token(exp=1)), UserinfoRefused, id="signed: expired"),
+        pytest.param(signed(good_token(exp="never")), UserinfoRefused, id="signed: exp a string"),
+        pytest.param(signed(good_token(exp=None)), UserinfoRefused, id="signed: exp null"),
         pytest.param(signed(good_token(sub="mallory")), UserinfoRefused, id="signed: another sub"),
         pytest.param(signed(good_token(key=rsa_key("attacker"))), TokenSignature, id="signed: by another"),
         pytest.param(signed(good_token(header={"kid": "k9"})), TokenKeyUnknown, id="signed: with an unknown key"),
