@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import signal
 import ssl
@@ -160,11 +161,12 @@ class Gateway:
         self.journal.note("started", gateway=addresses.gateway, management=addresses.management, public_url=settings.public_url)
         return addresses
 
-    async def stop(self, *, drain: float = 0.0) -> None:
-        """Not ready any more; go on serving for `drain` seconds, until nobody sends new logins; then finish what is in hand."""
+    async def stop(self, *, drain: float = 0.0, hurry: asyncio.Event | None = None) -> None:
+        """Not ready any more; serve on for `drain` seconds, or until `hurry`, so that nobody sends new logins; finish what is in hand."""
         self._mark_ready(False)
         self.journal.note("draining", seconds=drain)
-        await asyncio.sleep(drain)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for((hurry or asyncio.Event()).wait(), drain)
         for runner in self._runners:
             await runner.cleanup()
         await self._building.close()
@@ -191,13 +193,13 @@ def server_tls(listen: Listen) -> ssl.SSLContext | None:
 
 
 async def serve(configuration: Configuration) -> int:
-    """Run until SIGTERM or SIGINT; exit code 0 after a graceful stop."""
+    """Run until SIGTERM or SIGINT; exit code 0 after a graceful stop. A second signal ends the drain time at once."""
     settings = configuration.gateway
     start_logging(level=settings.logging.level, form=settings.logging.format)
-    stopping = asyncio.Event()
+    stopping, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, _signalled, stopping, at_once)
     gateway = Gateway(configuration)
     try:
         await gateway.start()
@@ -206,5 +208,9 @@ async def serve(configuration: Configuration) -> int:
         await gateway.stop()
         return 1
     await stopping.wait()
-    await gateway.stop(drain=settings.drain.total_seconds())
+    await gateway.stop(drain=settings.drain.total_seconds(), hurry=at_once)
     return 0
+
+
+def _signalled(stopping: asyncio.Event, at_once: asyncio.Event) -> None:
+    (at_once if stopping.is_set() else stopping).set()

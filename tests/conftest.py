@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 INTEROP = Path(__file__).parent / "interop"
 
@@ -25,6 +26,8 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "node": (_npm("oidc-provider", "jose", "axe-core"), "apt-get install nodejs npm && npm ci --prefix tests/interop"),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
 }
+settings.register_profile("qlikgw", deadline=None)
+settings.load_profile("qlikgw")
 LEFT_OUT: pytest.StashKey[Counter[str]] = pytest.StashKey()
 
 

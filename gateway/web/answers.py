@@ -9,12 +9,10 @@ from gateway.web import pages
 from gateway.web.browser import prefers_json
 from gateway.web.context import SERVICES, TRAIL, Trail
 
-NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-
 
 def redirect_response(request: web.Request, location: str) -> web.Response:
     """302 after a GET, 303 after a POST (RFC 9700 §4.12): the next request is a GET without the body."""
-    return web.Response(status=303 if request.method == "POST" else 302, headers={"Location": location, **NO_STORE})
+    return web.Response(status=303 if request.method == "POST" else 302, headers={"Location": location, **pages.ANSWER_HEADERS})
 
 
 def page_response(page: pages.Page, status: int = 200) -> web.Response:
@@ -27,7 +25,7 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
     trail = request[TRAIL]
     if isinstance(error, NotANavigation) or prefers_json(request.headers.get("Accept", "")):
         body = pages.error_json(type(error), correlation_id=trail.correlation_id)
-        return web.json_response(body, status=error.status, headers=NO_STORE)
+        return web.json_response(body, status=error.status, headers=pages.ANSWER_HEADERS)
     now = request.app[SERVICES].clock.now()
     page = pages.error_page(type(error), correlation_id=trail.correlation_id, now=now, ways=ways_on(trail, error))
     return page_response(page, error.status)

@@ -46,7 +46,7 @@ HEAD = """\
 Every page and every JSON error carries a code, a title, a sentence on what to do, and a reference. The code is stable.
 The reference is in the log, beside the detail that no page shows.
 
-This page is built from `gateway/errors.py` and `gateway/config/diagnostics.py`.
+This page is built from `gateway/errors/` and `gateway/config/diagnostics.py`.
 """
 
 PROBLEMS = """\

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.demo.certificates import SiteCertificates, make_site
+from gateway.system import SystemClock
 from tests.flow.world import World, start_world, stop_world
 
 Worlds = Callable[..., Awaitable[World]]
@@ -38,3 +39,9 @@ async def worlds(tmp_path: Path, certificates: SiteCertificates) -> AsyncIterato
 async def world(worlds: Worlds) -> World:
     """One virtual proxy, one provider, two nodes."""
     return await worlds()
+
+
+@pytest.fixture
+def real_clock() -> SystemClock:
+    """For worlds whose gateway is another process: all parties must have the same time."""
+    return SystemClock()
