@@ -85,17 +85,17 @@ class SiteConnections:
             return HttpResponse(
                 status=response.status,
                 headers={name.lower(): value for name, value in response.headers.items()},
-                body=await _read_body(response, request.limit),
+                body=await _read_body(response, request.limit, node),
             )
 
 
-async def _read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse, limit: int, node: Node) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > limit:
             response.close()  # with its connection: the rest is not wanted
-            raise NodeAnswer(f"status {response.status} with more than {limit} bytes")
+            raise NodeAnswer(f"{node.name} answers with status {response.status} and more than {limit} bytes")
     return bytes(body)
 
 

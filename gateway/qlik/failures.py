@@ -51,9 +51,8 @@ def failure(error: Exception, node: Node) -> QlikError:
 
 
 def _presented(error: Exception) -> str:
-    if not isinstance(error, ssl.SSLCertVerificationError):
-        return f"presents an unusable certificate: {_told(error)}"
-    return f"{_VERIFY.get(error.verify_code, 'presents an unusable certificate')} (OpenSSL: {error.verify_message})"
+    meaning = _VERIFY.get(getattr(error, "verify_code", 0), "presents an unusable certificate")
+    return f"{meaning} (OpenSSL: {getattr(error, 'verify_message', error)})"
 
 
 def _told(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from gateway.errors import QlikError
 from gateway.model import QlikUser, Secret, Ticket
 from gateway.ports import Entropy
 from gateway.protocol import qps
@@ -69,7 +70,11 @@ class NodeProxy:
 
     async def _add_ticket(self, user: QlikUser, target_id: str | None) -> qps.TicketReply:
         request = qps.ticket_request(user, target_id, node=self._node, prefix=self._prefix, xrfkey=make_xrfkey(self._entropy))
-        return qps.read_ticket_response(await self._connections.send(request, self._node))
+        response = await self._connections.send(request, self._node)
+        try:
+            return qps.read_ticket_response(response)
+        except QlikError as error:
+            raise type(error)(f"{self._node.name} answers the ticket request with {error.detail}") from None
 
 
 def check_site_material(  # noqa: PLR0913 - the settings of a site, each by its name

@@ -13,7 +13,7 @@ import functools
 import json
 import ssl
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Self, TypeVar
@@ -94,7 +94,7 @@ class Seen:
 
 
 Answer = Reply | Fault | bytes
-Answers = Callable[[Request], Answer]
+Answers = Callable[[Request], Answer | Awaitable[Answer]]
 
 
 def ticket_reply(ticket: str = TICKET, target_uri: str | None = None, status: int = 201) -> Reply:
@@ -170,8 +170,10 @@ class TlsNode:
         connection = _Connection(reader, writer, self._context, seen)
         try:
             await self._converse(connection, seen)
-        except (ssl.SSLError, ConnectionError, EOFError) as error:
+        except (ssl.SSLError, ConnectionError) as error:
             seen.failure = str(error)
+        except asyncio.CancelledError:
+            seen.failure = "the test has ended"
         finally:
             seen.server_name = self._names.pop(id(connection.tls), None)
             writer.close()
@@ -188,7 +190,8 @@ class TlsNode:
     async def _answer(self, connection: _Connection, seen: Seen, request: Request) -> bool:
         """Answer one request. False: the connection ends here."""
         seen.requests.append(request)
-        answer = self._answers(request)
+        planned = self._answers(request)
+        answer = await planned if isinstance(planned, Awaitable) else planned
         if answer is Fault.HANG:
             await asyncio.get_running_loop().create_future()
         if isinstance(answer, Fault):

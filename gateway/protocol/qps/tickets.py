@@ -74,9 +74,9 @@ def read_ticket_response(response: HttpResponse) -> TicketReply:
     if not isinstance(ticket, str) or not _TICKET.fullmatch(ticket):
         raise NodeAnswer(f"status {response.status} without a usable Ticket")
     if target_uri is not None and not isinstance(target_uri, str):
-        raise NodeAnswer("the TargetUri is not a string")
+        raise NodeAnswer("a TargetUri that is not a string")
     if target_uri and len(target_uri) > LONGEST_ADDRESS:
-        raise NodeAnswer(f"the TargetUri is longer than {LONGEST_ADDRESS} characters")
+        raise NodeAnswer(f"a TargetUri longer than {LONGEST_ADDRESS} characters")
     return TicketReply(ticket=Secret(ticket), target_uri=target_uri or None)
 
 
@@ -85,12 +85,12 @@ def _read_members(body: bytes) -> dict[str, object]:
     try:
         pairs = json.loads(body, object_pairs_hook=_Members)
     except (ValueError, RecursionError):
-        raise NodeAnswer("the answer to the ticket request is not JSON") from None
+        raise NodeAnswer("something that is not JSON") from None
     if not isinstance(pairs, _Members):
-        raise NodeAnswer("the answer to the ticket request is not a JSON object")
+        raise NodeAnswer("JSON that is not an object")
     members = {name.lower(): value for name, value in pairs}
     if len(members) != len(pairs):
-        raise NodeAnswer("a name comes twice in the answer to the ticket request")
+        raise NodeAnswer("an object that has a name twice")
     return members
 
 
