@@ -1,0 +1,113 @@
+"""A folder to a configuration: read, check in every respect, build when nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.config.building import build
+from gateway.config.diagnostics import Code, Problem, Severity
+from gateway.config.document import Document, read_document
+from gateway.config.folder import GATEWAY_FILE, Surroundings, Unreadable, read_folder
+from gateway.config.material import check_gateway_material, check_provider_material
+from gateway.config.named import NamedFiles
+from gateway.config.references import check_gateway, check_provider
+from gateway.config.settings import Configuration
+from gateway.config.shape import read_wire
+from gateway.config.values import Refusal, read_id
+from gateway.config.wire_gateway import GatewayWire
+from gateway.config.wire_oidc import OidcWire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """`configuration` is None when there is any error. Problems are in the order of files and lines, gateway.yaml first."""
+
+    configuration: Configuration | None = field(repr=False)
+    problems: tuple[Problem, ...]
+    folder_unreadable: bool = False
+
+
+def load(folder: Path, *, environ: Mapping[str, str], files: bool = True, now: datetime | None = None) -> Loaded:
+    """Read and check a folder. Needs no network and never raises.
+
+    `files` False leaves the contents of named files and variables unread: what is built then can be explained, not served.
+    """
+    surroundings = Surroundings(folder, environ, files)
+    try:
+        documents = [_document(name, content) for name, content in read_folder(folder)]
+    except Unreadable as error:
+        folder_itself = Document(".")
+        folder_itself.report(Code.UNREADABLE, None, f"the folder {error}")
+        return Loaded(configuration=None, problems=tuple(folder_itself.problems), folder_unreadable=True)
+    return _check(documents, surroundings, now or datetime.now(UTC))
+
+
+def _document(name: str, content: bytes | str) -> Document:
+    """One entry of the folder."""
+    document = Document(name)
+    if not name.endswith(".yaml"):
+        hint = "only *.yaml belongs here; names that begin with a dot are ignored"
+        if name.endswith(".yml"):
+            hint = f"rename it to {name.removesuffix('.yml')}.yaml"
+        document.report(Code.UNEXPECTED_FILE, None, "this does not belong in the configuration folder", hint)
+    elif isinstance(content, str):
+        document.report(Code.UNREADABLE, None, f"the file {content}")
+    else:
+        document = read_document(name, content)
+        _check_name(document)
+    return document
+
+
+def _check_name(document: Document) -> None:
+    try:
+        read_id(document.id)
+    except Refusal as refusal:
+        document.report(Code.WRONG_VALUE, None, f"the file's name is the provider's id: {refusal.message}", refusal.hint)
+
+
+def _check(documents: list[Document], surroundings: Surroundings, now: datetime) -> Loaded:
+    gateway = next((document for document in documents if document.name == GATEWAY_FILE), None)
+    if gateway is None:
+        gateway = Document(GATEWAY_FILE)
+        gateway.report(Code.UNREADABLE, None, "the file does not exist", "it describes the gateway, the Qlik sites and the virtual proxies")
+        documents = [gateway, *documents]
+    providers = [document for document in documents if document is not gateway and document.name.endswith(".yaml")]
+    wire = _check_gateway(gateway, {document.id for document in providers}, surroundings, now)
+    wires = {document.id: _check_provider(document, surroundings) for document in providers}
+    if wire is None or any(document.failed for document in documents):
+        return _loaded(documents, None)
+    built = build(wire, {name: found for name, found in wires.items() if found is not None}, surroundings)
+    return _loaded(documents, built)
+
+
+def _check_gateway(document: Document, providers: set[str], surroundings: Surroundings, now: datetime) -> GatewayWire | None:
+    wire = read_wire(document, GatewayWire)
+    if document.tree is not None:
+        check_gateway(document, providers)
+        if surroundings.files:
+            check_gateway_material(document, NamedFiles(document, surroundings), now)
+    return wire
+
+
+def _check_provider(document: Document, surroundings: Surroundings) -> OidcWire | None:
+    """The file of an identity provider: its protocol first, for everything else depends on it."""
+    place = document.root.scalar("protocol")
+    if place is not None and place.value == "saml":
+        document.report(Code.NOT_AVAILABLE, place, "SAML is not available in this version", "protocol: oidc is")
+        return None
+    wire = read_wire(document, OidcWire)
+    check_provider(document)
+    if surroundings.files:
+        check_provider_material(document, NamedFiles(document, surroundings))
+    return wire
+
+
+def _loaded(documents: list[Document], configuration: Configuration | None) -> Loaded:
+    problems = [problem for document in documents for problem in document.problems]
+    problems.sort(key=lambda problem: (problem.file != GATEWAY_FILE, problem.file, problem.line, problem.column))
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        configuration = None
+    return Loaded(configuration=configuration, problems=tuple(problems))

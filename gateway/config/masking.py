@@ -1,0 +1,99 @@
+"""A line of a configuration file as it may be shown: nobody's secret stands in it.
+
+What a person writes where a reference belongs is often the secret itself, and the key may be mistyped as well. So every
+value under a key that sounds like a secret is masked, also in files that do not parse. Masks keep the length of the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from gateway.config.tree import Listing, Node, Scalar, Section
+
+_SECRET_KEY = re.compile(
+    r"secret|passw|pwd|passphrase|credential|cookie_?-?key|token(?!_algorithms)|private_?-?key(?!_jwt)|api_?-?key", re.IGNORECASE
+)
+_SECRET_WORDS = ("secret", "client_secret", "password", "client_key_password", "key_password", "cookie_keys")
+_ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s\"']*(?=@)")
+_KEY = re.compile(r"(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]")
+_KEY_AT_START = re.compile(rf"[\s-]*[\"']?{_KEY.pattern}")
+_PEM = re.compile(r"PRIVATE KEY|^[A-Za-z0-9+/=]{40,}$")
+MASK = "*"
+
+
+def is_secret_key(name: str) -> bool:
+    """Whether a key's name, perhaps mistyped, promises a secret behind it."""
+    return bool(_SECRET_KEY.search(name)) or bool(get_close_matches(name.lower(), _SECRET_WORDS, n=1, cutoff=0.75))
+
+
+def masked_line(lines: list[str], number: int, root: Node | None) -> str:
+    """Line `number` (from 1) with every secret masked. `root` is None where the file does not parse."""
+    line = lines[number - 1]
+    if root is None:
+        line = _masked_by_look(lines, number)
+    else:
+        for scalar in secret_scalars(root):
+            line = _without(line, number, scalar)
+    line = _URL_CREDENTIALS.sub(lambda found: MASK * len(found[0]), line)
+    return MASK * len(line) if _PEM.search(line.strip()) else line
+
+
+def secret_scalars(node: Node, *, secret: bool = False) -> Iterator[Scalar]:
+    """Every value that may be a secret in clear."""
+    if isinstance(node, Section):
+        for name, (_, inner) in node.entries.items():
+            yield from secret_scalars(inner, secret=(secret and not _is_reference(name, inner)) or is_secret_key(name))
+    elif isinstance(node, Listing):
+        for item in node.items:
+            yield from secret_scalars(item, secret=secret)
+    elif secret and node.value is not None:
+        yield node
+
+
+def _is_reference(name: str, node: Node) -> bool:
+    """What stands behind `file`, and behind `env` if it looks like a name there."""
+    if not isinstance(node, Scalar):
+        return False
+    return name == "file" or (name == "env" and bool(_ENVIRONMENT_NAME.fullmatch(str(node.value))))
+
+
+def _without(line: str, number: int, scalar: Scalar) -> str:
+    """The line with what of the scalar stands in it masked; a scalar of several lines takes all of its lines."""
+    first, count = scalar.spot.line, scalar.raw.count("\n") + 1
+    if not first <= number < first + count:
+        return line
+    start = scalar.spot.column - 1 if number == first else 0
+    end = start + len(scalar.raw) if count == 1 else len(line)
+    return line[:start] + MASK * (min(end, len(line)) - start) + line[end:]
+
+
+def _masked_by_look(lines: list[str], number: int) -> str:
+    """Without a tree: what follows a key that sounds like a secret, and lines that may go on behind one."""
+    line = lines[number - 1]
+    if _inside_secret(lines, number):
+        return MASK * len(line)
+    for key in _KEY.finditer(line):
+        if is_secret_key(key["name"]):
+            return line[: key.end()] + MASK * (len(line) - key.end())
+    return line
+
+
+def _inside_secret(lines: list[str], number: int) -> bool:
+    """Whether the line may belong to a secret's value: one of the less indented lines above it names a secret."""
+    line = lines[number - 1]
+    limit = _indent(line) + (0 if _KEY_AT_START.match(line) else 1)
+    for above in reversed(lines[: number - 1]):
+        names = [key["name"] for key in _KEY.finditer(above)]
+        if not names or _indent(above) >= limit:
+            continue
+        if any(is_secret_key(name) for name in names):
+            return True
+        limit = _indent(above)
+    return False
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
