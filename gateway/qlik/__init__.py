@@ -6,6 +6,6 @@ can impersonate every user of the site, so it goes to nodes that have proven to 
 """
 
 from gateway.qlik.material import Expiry, MaterialProblem, site_expiries
-from gateway.qlik.site import NodeProxy, QlikSite, check_site_material
+from gateway.qlik.site import NodeProxy, QlikSite
 
-__all__ = ["Expiry", "MaterialProblem", "NodeProxy", "QlikSite", "check_site_material", "site_expiries"]
+__all__ = ["Expiry", "MaterialProblem", "NodeProxy", "QlikSite", "site_expiries"]

@@ -1,8 +1,8 @@
-"""One Qlik site: its nodes as ports of the pipeline, and the check of its certificates before anything is built on them."""
+"""One Qlik site: its nodes as ports of the pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from gateway.errors import QlikError
 from gateway.model import QlikUser, Secret, Ticket
@@ -33,7 +33,11 @@ class QlikSite:
     ) -> None:
         """All certificates as PEM; `pins`: node name -> its own certificate. Raises `MaterialProblem` (a ValueError)."""
         self.name = name
-        self._trust = _read_trust(client_certificate, client_key, client_key_password, ca, pins)
+        self._trust = SiteTrust(
+            client=read_client(client_certificate, client_key, client_key_password),
+            roots=() if ca is None else read_roots(ca),
+            pins={node: read_pin(pem, node=node) for node, pem in pins.items()},
+        )
         self._connections = SiteConnections(self._trust)
         self._entropy = entropy
 
@@ -77,34 +81,9 @@ class NodeProxy:
             raise type(error)(f"{self._node.name} answers the ticket request with {error.detail}") from None
 
 
-def check_site_material(  # noqa: PLR0913 - the settings of a site, each by its name
-    *,
-    client_certificate: bytes,
-    client_key: bytes,
-    client_key_password: Secret | None,
-    ca: bytes | None,
-    pins: Mapping[str, bytes],
-    nodes: Iterable[qps.Node] = (),
-) -> None:
-    """Everything that building a `QlikSite` with these `nodes` would find. Raises the first `MaterialProblem` (a ValueError)."""
-    trust = _read_trust(client_certificate, client_key, client_key_password, ca, pins)
-    for node in nodes:
-        trust.context(node)
-
-
 def make_xrfkey(entropy: Entropy) -> str:
     """16 letters and digits, each as likely as any other (Qlik "Using Xrfkey headers")."""
     key = ""
     while len(key) < _XRFKEY_LENGTH:
         key += "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in entropy.token(_XRFKEY_LENGTH) if byte < _UNBIASED)
     return key[:_XRFKEY_LENGTH]
-
-
-def _read_trust(
-    client_certificate: bytes, client_key: bytes, password: Secret | None, ca: bytes | None, pins: Mapping[str, bytes]
-) -> SiteTrust:
-    return SiteTrust(
-        client=read_client(client_certificate, client_key, password),
-        roots=() if ca is None else read_roots(ca),
-        pins={node: read_pin(pem, node=node) for node, pem in pins.items()},
-    )

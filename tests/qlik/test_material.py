@@ -1,6 +1,8 @@
 """Certificates and keys as operators name them, and what they mistake for them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,8 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from gateway.demo.certificates import make_site, make_web
 from gateway.model import Secret
-from gateway.protocol.qps import read_node
-from gateway.qlik import MaterialProblem, QlikSite, check_site_material, site_expiries
+from gateway.protocol.qps import Node, Targets, read_node
+from gateway.qlik import MaterialProblem, QlikSite, site_expiries
 from gateway.qlik.material import read_client, read_pin, read_roots
 from tests.fakes import CountingEntropy
 from tests.peers.node import NAME, other_site_certificates, site_certificates
@@ -34,6 +36,13 @@ GOOD = {
     "nodes": [NODE],
 }
 PASSWORD = Secret("correct horse")
+
+
+def check(*, nodes: Iterable[Node], **material: Any) -> None:
+    """Build a site and the ports of its nodes: no connection is made."""
+    site = QlikSite(name="prod", entropy=CountingEntropy(), **material)
+    for node in nodes:
+        site.proxy(node, "sales", Targets(allowed=(), default=""))
 
 
 def encrypted(encoding: PrivateFormat) -> bytes:
@@ -60,22 +69,22 @@ def resigned_root() -> bytes:
 
 
 def test_what_the_qmc_exports_is_accepted() -> None:
-    check_site_material(**GOOD)
+    check(**GOOD)
 
 
 @pytest.mark.parametrize("encoding", [PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])
 def test_an_encrypted_key_opens_with_its_password(encoding: PrivateFormat) -> None:
-    check_site_material(**GOOD | {"client_key": encrypted(encoding), "client_key_password": PASSWORD})
+    check(**GOOD | {"client_key": encrypted(encoding), "client_key_password": PASSWORD})
 
 
 def test_an_ordinary_ca_is_used_as_it_is() -> None:
     ca = make_web([NAME]).ca
-    check_site_material(**GOOD | {"ca": ca})
-    check_site_material(**GOOD | {"ca": SITE.root + ca})
+    check(**GOOD | {"ca": ca})
+    check(**GOOD | {"ca": SITE.root + ca})
 
 
 def test_a_pin_replaces_the_ca() -> None:
-    check_site_material(**GOOD | {"ca": None, "pins": {NODE.name: SITE.servers[NAME][0]}})
+    check(**GOOD | {"ca": None, "pins": {NODE.name: SITE.servers[NAME][0]}})
 
 
 @pytest.mark.parametrize(
@@ -115,7 +124,7 @@ def test_a_pin_replaces_the_ca() -> None:
 )
 def test_what_cannot_be_used_is_named_with_its_setting_and_a_sentence(changes: dict[str, object], setting: str, sentence: str) -> None:
     with pytest.raises(MaterialProblem, match=sentence) as caught:
-        check_site_material(**GOOD | changes)
+        check(**GOOD | changes)
     assert caught.value.setting == setting
     assert isinstance(caught.value, ValueError)
     assert "PRIVATE" not in str(caught.value)
@@ -123,21 +132,8 @@ def test_what_cannot_be_used_is_named_with_its_setting_and_a_sentence(changes: d
 
 def test_a_problem_of_one_node_names_the_node() -> None:
     with pytest.raises(MaterialProblem) as caught:
-        check_site_material(**GOOD | {"ca": None})
+        check(**GOOD | {"ca": None})
     assert caught.value.node == NODE.name
-
-
-def test_a_site_is_refused_for_the_same_reasons() -> None:
-    with pytest.raises(MaterialProblem, match="same export"):
-        QlikSite(
-            name="prod",
-            client_certificate=SITE.client,
-            client_key=other_site_certificates().client_key,
-            client_key_password=None,
-            ca=SITE.root,
-            pins={},
-            entropy=CountingEntropy(),
-        )
 
 
 def test_the_names_of_a_pin_are_those_of_its_subject_alternative_name() -> None:
@@ -145,11 +141,11 @@ def test_the_names_of_a_pin_are_those_of_its_subject_alternative_name() -> None:
     node = read_node(f"https://{NAME}:4243/qps/")
     by_address = read_node("https://127.0.0.1:4243/qps/")
     pins = {node.name: web.servers[NAME][0], by_address.name: web.servers["127.0.0.1"][0]}
-    check_site_material(**GOOD | {"ca": None, "pins": pins, "nodes": [node, by_address]})
+    check(**GOOD | {"ca": None, "pins": pins, "nodes": [node, by_address]})
     with pytest.raises(MaterialProblem, match="not for"):
-        check_site_material(**GOOD | {"ca": None, "pins": {node.name: web.servers["127.0.0.1"][0]}})
+        check(**GOOD | {"ca": None, "pins": {node.name: web.servers["127.0.0.1"][0]}})
     with pytest.raises(MaterialProblem, match="not for"):
-        check_site_material(**GOOD | {"ca": None, "pins": {by_address.name: web.servers[NAME][0]}, "nodes": [by_address]})
+        check(**GOOD | {"ca": None, "pins": {by_address.name: web.servers[NAME][0]}, "nodes": [by_address]})
 
 
 def test_a_client_certificate_by_an_ordinary_ca_is_known_by_all_its_names() -> None:
