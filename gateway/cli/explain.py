@@ -29,7 +29,7 @@ _UINT64_DIGITS = 20
     envvar="QLIKGW_CONFIG",
     default="idp_configs",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The configuration folder.",
 )
 @click.option("--idp", required=True, help="The identity provider that the claims come from.")
