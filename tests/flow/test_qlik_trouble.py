@@ -63,11 +63,11 @@ async def test_a_node_under_another_name_gets_neither_certificate_nor_request(wo
     assert world.site.count("rest_requests") == 0
 
 
-async def test_a_reserved_directory_is_refused_before_anything_is_sent(worlds: Worlds) -> None:
-    def reserved(provider: dict) -> None:  # type: ignore[type-arg]
-        provider["mapping"]["user_directory"] = {"cel": "'inter' + 'nal'", "one_of": ["CONTOSO", "internal"]}
+async def test_a_user_that_qlik_would_misread_is_refused_before_anything_is_sent(worlds: Worlds) -> None:
+    def misleading(provider: dict) -> None:  # type: ignore[type-arg]
+        provider["mapping"]["user_id"] = {"cel": "claims.preferred_username + '\\\\admin'"}
 
-    world = await worlds(edit_provider=reserved)
+    world = await worlds(edit_provider=misleading)
     page = await world.sign_in(world.browser())
-    assert (page.status, page.code) == (403, "QGW-307")
+    assert (page.status, page.code) == (403, "QGW-308")
     assert world.site.count("rest_requests") == 0
