@@ -112,6 +112,7 @@ PUBLIC = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectP
         pytest.param(pem(x25519.X25519PrivateKey.generate()), None, "P-256", id="X25519"),
         pytest.param(pem(dsa.generate_private_key(2048)), None, "P-256", id="DSA"),
         pytest.param(json.dumps(jwk(rsa_key())).encode(), None, "no private key", id="JWK public"),
+        pytest.param(json.dumps(jwk(ec_key()) | {"d": 5}).encode(), None, "no private key", id="JWK with a number for d"),
         pytest.param(b'{"kty": "oct", "k": "AA", "d": "x"}', None, "kind of key", id="JWK symmetric"),
         pytest.param(b'{"kty": "RSA"', None, "not JSON", id="JWK cut off"),
         pytest.param(private_jwk(x25519.X25519PrivateKey.generate()), None, "P-256", id="JWK X25519"),
