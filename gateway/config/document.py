@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass, field
 
 from gateway.config.diagnostics import Code, Problem, Severity
-from gateway.config.masking import masked_line
+from gateway.config.masking import Masks
 from gateway.config.tree import Node, Section, Spot
 from gateway.config.yaml12 import read_yaml
 
 TOP = Spot(1, 1, 1)
-_LINE_END = re.compile(r"\r\n|\r|\n")
+MOST_PROBLEMS = 200
+"""More are not told of one file: it is no configuration then."""
+_LINE_END = re.compile(r"\r\n?")
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class Document:
     lines: list[str] = field(default_factory=list, repr=False)
     tree: Node | None = None
     problems: list[Problem] = field(default_factory=list)
+    _masks: Masks | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:
@@ -40,6 +43,8 @@ class Document:
         self, code: Code, place: Spot | Node | None, message: str, hint: str | None = None, *, severity: Severity = Severity.ERROR
     ) -> None:
         """Note a problem. Without a place it is one of the whole file."""
+        if len(self.problems) >= MOST_PROBLEMS:
+            return
         spot = TOP if place is None else place if isinstance(place, Spot) else place.spot
         self.problems.append(
             Problem(
@@ -51,11 +56,17 @@ class Document:
                 severity=severity,
                 message=message,
                 hint=hint,
-                excerpt=masked_line(self.lines, spot.line, self.tree) if place is not None and spot.line <= len(self.lines) else None,
+                excerpt=None if place is None else self._excerpt(spot.line),
             )
         )
 
+    def _excerpt(self, line: int) -> str | None:
+        if self._masks is None:
+            self._masks = Masks(self.lines, self.tree)
+        return self._masks.line(line) if line <= len(self.lines) else None
+
     def has_problem_at(self, spot: Spot) -> bool:
+        """Whether something was reported there already: one place is told about once, where the second would be a consequence."""
         return any((problem.line, problem.column) == (spot.line, spot.column) for problem in self.problems)
 
 
@@ -68,8 +79,9 @@ def read_document(name: str, content: bytes) -> Document:
         line = content.count(b"\n", 0, error.start) + 1
         document.report(Code.SYNTAX, Spot(line, 1, 1), "the file is not UTF-8", "save it as UTF-8, without UTF-16 or Windows encodings")
         return document
+    text = _LINE_END.sub("\n", text)
     reading = read_yaml(text)
-    document = Document(name, lines=_LINE_END.split(text), tree=reading.root)
+    document = Document(name, lines=text.split("\n"), tree=reading.root)
     for fault in reading.faults:
         document.report(fault.code, fault.spot, fault.message, fault.hint)
     if not reading.faults and not isinstance(reading.root, Section):

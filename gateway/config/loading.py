@@ -96,7 +96,7 @@ def _check_provider(document: Document, surroundings: Surroundings) -> OidcWire 
     """The file of an identity provider: its protocol first, for everything else depends on it."""
     place = document.root.scalar("protocol")
     if place is not None and place.value == "saml":
-        document.report(Code.NOT_AVAILABLE, place, "SAML is not available in this version", "protocol: oidc is")
+        document.report(Code.NOT_AVAILABLE, place, "SAML is not available in this version", "use protocol: oidc")
         return None
     wire = read_wire(document, OidcWire)
     check_provider(document)

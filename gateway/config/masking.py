@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 
 from gateway.config.tree import Listing, Node, Scalar, Section
 
@@ -24,21 +25,38 @@ _PEM = re.compile(r"PRIVATE KEY|^[A-Za-z0-9+/=]{40,}$")
 MASK = "*"
 
 
+@lru_cache(maxsize=1024)
 def is_secret_key(name: str) -> bool:
     """Whether a key's name, perhaps mistyped, promises a secret behind it."""
     return bool(_SECRET_KEY.search(name)) or bool(get_close_matches(name.lower(), _SECRET_WORDS, n=1, cutoff=0.75))
 
 
-def masked_line(lines: list[str], number: int, root: Node | None) -> str:
-    """Line `number` (from 1) with every secret masked. `root` is None where the file does not parse."""
-    line = lines[number - 1]
-    if root is None:
-        line = _masked_by_look(lines, number)
-    else:
-        for scalar in secret_scalars(root):
-            line = _without(line, number, scalar)
-    line = _URL_CREDENTIALS.sub(lambda found: MASK * len(found[0]), line)
-    return MASK * len(line) if _PEM.search(line.strip()) else line
+class Masks:
+    """What must not be shown of one file. `root` is None where the file does not parse."""
+
+    def __init__(self, lines: list[str], root: Node | None) -> None:
+        self._lines = lines
+        self._parsed = root is not None
+        self._secrets: dict[int, list[Scalar]] = {}
+        self._masked: dict[int, str] = {}
+        for scalar in () if root is None else secret_scalars(root):
+            for line in range(scalar.spot.line, scalar.spot.line + scalar.raw.count("\n") + 1):
+                self._secrets.setdefault(line, []).append(scalar)
+
+    def line(self, number: int) -> str:
+        """Line `number` (from 1) with every secret masked."""
+        if number not in self._masked:
+            self._masked[number] = self._mask(number)
+        return self._masked[number]
+
+    def _mask(self, number: int) -> str:
+        line = self._lines[number - 1] if self._parsed else _masked_by_look(self._lines, number)
+        characters = list(line)
+        for scalar in self._secrets.get(number, ()):
+            start, end = _extent(scalar, number, len(line))
+            characters[start:end] = MASK * (end - start)
+        line = _URL_CREDENTIALS.sub(lambda found: MASK * len(found[0]), "".join(characters))
+        return MASK * len(line) if _PEM.search(line.strip()) else line
 
 
 def secret_scalars(node: Node, *, secret: bool = False) -> Iterator[Scalar]:
@@ -60,14 +78,11 @@ def _is_reference(name: str, node: Node) -> bool:
     return name == "file" or (name == "env" and bool(_ENVIRONMENT_NAME.fullmatch(str(node.value))))
 
 
-def _without(line: str, number: int, scalar: Scalar) -> str:
-    """The line with what of the scalar stands in it masked; a scalar of several lines takes all of its lines."""
-    first, count = scalar.spot.line, scalar.raw.count("\n") + 1
-    if not first <= number < first + count:
-        return line
-    start = scalar.spot.column - 1 if number == first else 0
-    end = start + len(scalar.raw) if count == 1 else len(line)
-    return line[:start] + MASK * (min(end, len(line)) - start) + line[end:]
+def _extent(scalar: Scalar, number: int, length: int) -> tuple[int, int]:
+    """What of the line the scalar takes; a scalar of several lines takes all of its lines."""
+    start = scalar.spot.column - 1 if number == scalar.spot.line else 0
+    end = length if "\n" in scalar.raw else min(start + len(scalar.raw), length)
+    return start, max(start, end)
 
 
 def _masked_by_look(lines: list[str], number: int) -> str:
@@ -84,6 +99,8 @@ def _masked_by_look(lines: list[str], number: int) -> str:
 def _inside_secret(lines: list[str], number: int) -> bool:
     """Whether the line may belong to a secret's value: one of the less indented lines above it names a secret."""
     line = lines[number - 1]
+    if line.startswith(("---", "...", "%")):
+        return False
     limit = _indent(line) + (0 if _KEY_AT_START.match(line) else 1)
     for above in reversed(lines[: number - 1]):
         names = [key["name"] for key in _KEY.finditer(above)]

@@ -35,6 +35,7 @@ _EXPECTED = {
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
 }
+_BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 _MISSING = ("missing", "union_tag_not_found")
 _LENGTHS = ("too_short", "string_too_short")
 
@@ -44,7 +45,8 @@ def read_wire(document: Document, model: type[W]) -> W | None:
     if not isinstance(document.tree, Section):
         return None
     for key, node in _nothings(document.tree):
-        document.report(Code.EMPTY_VALUE, key or node, f"there is nothing behind '{key.value}'" if key else "there is nothing here")
+        if not document.has_problem_at(node.spot):
+            document.report(Code.EMPTY_VALUE, key or node, f"there is nothing behind '{key.value}'" if key else "there is nothing here")
     readers = Readers()
     try:
         return model.model_validate(document.tree.plain(), context=readers)
@@ -107,7 +109,7 @@ def _report_unknown_key(document: Document, loc: tuple[int | str, ...], readers:
     name = str(loc[-1])
     known = _keys_of(parent, readers)
     place = parent.key(name) if isinstance(parent, Section) else None
-    hint = did_you_mean(name, known) or ELSEWHERE.get(name) or (f"possible here: {', '.join(known)}" if known else None)
+    hint = ELSEWHERE.get(name) or did_you_mean(name, known) or (f"possible here: {', '.join(known)}" if known else None)
     document.report(Code.UNKNOWN_KEY, place or parent, f"there is no key '{name}' here", hint)
 
 
@@ -171,6 +173,8 @@ def _type_hint(kind: str, examples: object, node: Node) -> str | None:
         return "in quotes it is a text"
     if kind == "int_type" and isinstance(node, Scalar) and isinstance(node.value, str) and node.value.isdecimal():
         return "without quotes it is a number"
+    if kind == "bool_type" and isinstance(node, Scalar) and str(node.value).lower() in _BOOLEANS:
+        return f"write {_BOOLEANS[str(node.value).lower()]}"
     if kind == "list_type" and isinstance(node, Scalar):
         return "a list of one stands in brackets: [ … ]"
     return None

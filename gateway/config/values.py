@@ -188,7 +188,9 @@ def read_environment_name(text: str) -> str:
     """The name of a variable that a secret may be in."""
     if not re.fullmatch(ENVIRONMENT_NAME, text):
         raise Refusal(
-            Code.INLINE_SECRET, "the environment variable of a secret has a name that begins with QLIKGW_", "QLIKGW_ENTRA_SECRET, say"
+            Code.INLINE_SECRET,
+            "the environment variable of a secret has a name that begins with QLIKGW_",
+            "for instance: QLIKGW_ENTRA_SECRET",
         )
     return text
 

@@ -48,8 +48,8 @@ class Reading:
     faults: list[Fault] = field(default_factory=list)
 
 
-class _Refused(Exception):
-    """The rest of the file cannot be understood."""
+class _Incomplete(Exception):
+    """The rest of the file is not looked at: what it says would be told wrongly."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
@@ -57,15 +57,15 @@ class _Refused(Exception):
 
 
 def read_yaml(text: str) -> Reading:
-    """Read one file's text. Never raises."""
+    """Read one file's text, whose lines end with \\n. Never raises."""
     if (bad := _UNPRINTABLE.search(text)) is not None:
         return Reading(faults=[_unprintable(text, bad)])
     reader = _Reader(text)
     reading = Reading(faults=reader.faults)
     try:
         reading.root = reader.document()
-    except _Refused as refused:
-        reading.faults.append(refused.fault)
+    except _Incomplete as error:
+        reading.faults.append(error.fault)
     except yaml.YAMLError as error:
         reading.faults.append(_syntax_fault(error))
     return reading
@@ -82,22 +82,38 @@ class _Reader:
         root: Node | None = None
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if event.version or event.tags:
-                    raise _refused(event, "a directive (%) is not used in a configuration", "leave the line out")
                 if root is not None:
-                    raise _refused(event, "a second document in one file", "one file is one document: leave the line --- out")
+                    message, hint = "a second document in one file", "one file is one document: leave the line --- out"
+                    raise _Incomplete(Fault(Code.YAML_FEATURE, _spot(event), message, hint))
+                if event.version or event.tags:
+                    self._refuse(event, "a directive (%) is not used in a configuration", "leave the line out")
                 root = self._node(next(self._events), 1)
         return root
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
-        _check_features(event)
+        self._check_features(event)
+        if isinstance(event, yaml.AliasEvent):
+            return Scalar(_spot(event), None)
         if depth > DEEPEST:
-            raise _refused(event, f"more than {DEEPEST} levels inside one another", None)
+            raise _Incomplete(Fault(Code.YAML_FEATURE, _spot(event), f"more than {DEEPEST} levels inside one another"))
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event)
         if isinstance(event, yaml.MappingStartEvent):
             return self._section(event, depth)
         return self._listing(event, depth)
+
+    def _check_features(self, event: yaml.Event) -> None:
+        for feature, present in (
+            ("an alias (*)", isinstance(event, yaml.AliasEvent)),
+            ("an anchor (&)", not isinstance(event, yaml.AliasEvent) and getattr(event, "anchor", None) is not None),
+            ("a tag (!)", getattr(event, "tag", None) is not None),
+        ):
+            if present:
+                self._refuse(event, f"{feature} is not used in a configuration", "write the value out, or quote the text")
+
+    def _refuse(self, event: yaml.Event, message: str, hint: str | None) -> None:
+        """Report a feature that is not used here; the rest of the file is read all the same."""
+        self.faults.append(Fault(Code.YAML_FEATURE, _spot(event), message, hint))
 
     def _listing(self, start: yaml.Event, depth: int) -> Listing:
         listing = Listing(_spot(start))
@@ -108,26 +124,29 @@ class _Reader:
     def _section(self, start: yaml.MappingStartEvent, depth: int) -> Section:
         section = Section(_spot(start))
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            key = self._key(event)
+            key = self._key(event, depth)
             node = self._node(next(self._events), depth + 1)
-            name = str(key.value)
-            if name not in section.entries:
-                section.entries[name] = (key, node)
-                continue
-            first = section.entries[name][0].spot.line
-            self.faults.append(
-                Fault(Code.DUPLICATE_KEY, key.spot, f"the key '{name}' stands here a second time", f"the first stands in line {first}")
-            )
+            if key is not None and key.value in section.entries:
+                first = section.entries[str(key.value)][0].spot.line
+                message = f"the key '{key.value}' stands here a second time"
+                self.faults.append(Fault(Code.DUPLICATE_KEY, key.spot, message, f"the first stands in line {first}"))
+            elif key is not None:
+                section.entries[str(key.value)] = (key, node)
         if section.entries and not start.flow_style:
             section.spot = next(iter(section.entries.values()))[0].spot
         return section
 
-    def _key(self, event: yaml.Event) -> Scalar:
-        _check_features(event)
+    def _key(self, event: yaml.Event, depth: int) -> Scalar | None:
+        """A key; None for one that is refused, so that its value is passed over."""
+        self._check_features(event)
         if not isinstance(event, yaml.ScalarEvent):
-            raise _refused(event, "a key must be plain text", None)
+            if not isinstance(event, yaml.AliasEvent):
+                self._refuse(event, "a key must be plain text", None)
+                self._node(event, depth + 1)
+            return None
         if event.value == "<<" and not event.style:
-            raise _refused(event, "a merge key (<<) is not used in a configuration", "write the keys out")
+            self._refuse(event, "a merge key (<<) is not used in a configuration", "write the keys out")
+            return None
         return Scalar(_spot(event), event.value, event.style or "")
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
@@ -164,19 +183,6 @@ class _Reader:
         return int(text)
 
 
-def _check_features(event: yaml.Event) -> None:
-    if isinstance(event, yaml.AliasEvent):
-        raise _refused(event, "an alias (*) is not used in a configuration", "write the value out, or quote the text")
-    if getattr(event, "anchor", None) is not None:
-        raise _refused(event, "an anchor (&) is not used in a configuration", "leave it out, or quote the text")
-    if getattr(event, "tag", None) is not None:
-        raise _refused(event, "a tag (!) is not used in a configuration", "leave it out, or quote the text")
-
-
-def _refused(event: yaml.Event, message: str, hint: str | None) -> _Refused:
-    return _Refused(Fault(Code.YAML_FEATURE, _spot(event), message, hint))
-
-
 def _spot(event: yaml.Event) -> Spot:
     """The first line of what an event stands for, or one character where it goes on below."""
     start, end = cast("yaml.Mark", event.start_mark), cast("yaml.Mark", event.end_mark)
@@ -185,8 +191,8 @@ def _spot(event: yaml.Event) -> Spot:
 
 
 def _unprintable(text: str, bad: re.Match[str]) -> Fault:
-    line = len(re.findall(r"\r\n|\r|\n", text[: bad.start()])) + 1
-    column = bad.start() - max(text.rfind("\n", 0, bad.start()), text.rfind("\r", 0, bad.start()))
+    line = text.count("\n", 0, bad.start()) + 1
+    column = bad.start() - text.rfind("\n", 0, bad.start())
     return Fault(Code.SYNTAX, Spot(line, column, column + 1), f"the character U+{ord(bad[0]):04X} cannot stand in a YAML file")
 
 
