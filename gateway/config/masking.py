@@ -18,7 +18,7 @@ _SECRET_KEY = re.compile(
 )
 _SECRET_WORDS = ("secret", "client_secret", "password", "client_key_password", "key_password", "cookie_keys")
 _ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s\"']*(?=@)")
+_WORD = re.compile(r"\S+")
 _KEY = re.compile(r"(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]")
 _KEY_AT_START = re.compile(rf"[\s-]*[\"']?{_KEY.pattern}")
 _PEM = re.compile(r"PRIVATE KEY|^[A-Za-z0-9+/=]{40,}$")
@@ -55,7 +55,7 @@ class Masks:
         for scalar in self._secrets.get(number, ()):
             start, end = _extent(scalar, number, len(line))
             characters[start:end] = MASK * (end - start)
-        line = _URL_CREDENTIALS.sub(lambda found: MASK * len(found[0]), "".join(characters))
+        line = _WORD.sub(_without_credentials, "".join(characters))
         return MASK * len(line) if _PEM.search(line.strip()) else line
 
 
@@ -76,6 +76,13 @@ def _is_reference(name: str, node: Node) -> bool:
     if not isinstance(node, Scalar):
         return False
     return name == "file" or (name == "env" and bool(_ENVIRONMENT_NAME.fullmatch(str(node.value))))
+
+
+def _without_credentials(word: re.Match[str]) -> str:
+    """A word without what stands between :// and the last @."""
+    text = word[0]
+    start, end = text.find("://") + 3, text.rfind("@")
+    return text[:start] + MASK * (end - start) + text[end:] if 3 <= start < end else text  # noqa: PLR2004 - 2: no :// was found
 
 
 def _extent(scalar: Scalar, number: int, length: int) -> tuple[int, int]:

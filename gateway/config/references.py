@@ -6,7 +6,6 @@ absent or malformed has been reported already; here it is passed over.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from gateway.config.diagnostics import Code, Severity
@@ -16,7 +15,6 @@ from gateway.config.values import did_you_mean, read_store
 from gateway.errors import TargetRefused
 from gateway.protocol.qps import Target, Targets, check_target, check_target_list, default_target, read_node, read_target
 
-_CREDENTIALS = re.compile(r"://[^/@]*@")
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _SOURCES = ("value", "claim", "cel", "name_id")
 
@@ -62,11 +60,11 @@ def _check_listeners(document: Document, root: Section) -> None:
 
 def _check_store(document: Document, root: Section) -> None:
     url = root.scalar("store", "url")
-    if url is not None and _CREDENTIALS.search(str(url.value)):
+    if url is not None and "@" in str(url.value):
         hint = "write url: {env: QLIKGW_STORE_URL}"
         document.report(Code.INLINE_SECRET, url, "an address with a password is a secret: name the file or variable that holds it", hint)
     proxy = root.scalar("outbound", "proxy")
-    if proxy is not None and _CREDENTIALS.search(str(proxy.value)):
+    if proxy is not None and "@" in str(proxy.value):
         hint = "write proxy: {env: QLIKGW_PROXY}"
         document.report(Code.INLINE_SECRET, proxy, "an address with a password is a secret: name the file or variable that holds it", hint)
     if url is not None:

@@ -167,7 +167,7 @@ def read_ticket_parameter(text: str) -> str:
 def read_store(text: str) -> str:
     """The address of the store of one-time marks."""
     if text != "memory:" and not text.startswith(_STORES[1:]):
-        raise Refusal(Code.WRONG_VALUE, "a store is memory:, redis://…, rediss://… or redis+sentinel://…", did_you_mean(text, _STORES))
+        raise Refusal(Code.WRONG_VALUE, "a store is memory:, redis://…, rediss://… or redis+sentinel://…")
     return text
 
 

@@ -57,7 +57,7 @@ class _Incomplete(Exception):
 
 
 def read_yaml(text: str) -> Reading:
-    """Read one file's text, whose lines end with \\n. Never raises."""
+    """Read one file's text, with line feeds at its line ends. Never raises."""
     if (bad := _UNPRINTABLE.search(text)) is not None:
         return Reading(faults=[_unprintable(text, bad)])
     reader = _Reader(text)
@@ -170,14 +170,12 @@ class _Reader:
         text: str = event.value
         digits = text.lstrip("+-")
         if len(digits) > _LONGEST_NUMBER:
-            self.faults.append(
-                Fault(Code.WRONG_VALUE, _spot(event), "this number is too large", f'as a text it needs quotes: "{text[:40]}"')
-            )
+            self.faults.append(Fault(Code.WRONG_VALUE, _spot(event), "this number is too large", "a text of digits stands in quotes"))
             return text
         if _OTHER_INT.fullmatch(text):
             return int(text, 0)
         if len(digits) > 1 and digits.startswith("0"):
-            hint = f'write {int(text)} for the number, or "{text}" for the text'
+            hint = "write it without the 0, or in quotes if it is a text"  # the value itself may be a secret in the wrong place
             self.faults.append(Fault(Code.WRONG_VALUE, _spot(event), "a number does not begin with 0", hint))
             return text
         return int(text)
