@@ -25,6 +25,7 @@ def _npm(*packages: str) -> Callable[[], bool]:
 
 PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "node": (_npm("oidc-provider", "jose", "axe-core"), "apt-get install nodejs npm && npm ci --prefix tests/interop"),
+    "openssl": (lambda: shutil.which("openssl") is not None, "apt-get install openssl"),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
 }
 settings.register_profile("qlikgw", deadline=None)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import shutil
 import ssl
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator
@@ -51,7 +50,7 @@ async def test_in_tls_1_3_the_certificate_is_given_after_the_handshake_and_once(
     assert len(seen.requests) == 3
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="Python's ssl cannot ask for a renegotiation; OpenSSL's own server can")
+@pytest.mark.needs("openssl")  # Python's ssl cannot ask for a renegotiation; OpenSSL's own server can
 async def test_in_tls_1_2_the_certificate_is_given_in_a_renegotiation(tmp_path: Path) -> None:
     async with openssl_server(tmp_path) as (server, port), site() as prod:
         node = read_node(f"https://{NAME}:4243/qps/", reach_at=f"https://127.0.0.1:{port}/qps/")
