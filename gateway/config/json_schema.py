@@ -20,7 +20,7 @@ MODELS: dict[str, type[Wire]] = {"gateway": GatewayWire, "oidc": OidcWire}
 def json_schema(kind: str) -> dict[str, Any]:
     """The schema of one kind of file."""
     schema = MODELS[kind].model_json_schema(schema_generator=_EditorSchema)
-    return {"$schema": _EditorSchema.schema_dialect, **schema}
+    return {"$schema": _EditorSchema.schema_dialect, "title": f"qlikgw {kind}", **schema}
 
 
 class _EditorSchema(GenerateJsonSchema):
@@ -31,8 +31,13 @@ class _EditorSchema(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         found = super().default_schema(schema)
-        if found.get("default", ...) is None:
-            del found["default"]
+        if found.get("default", ...) is None or isinstance(schema.get("default"), Wire):
+            del found["default"]  # that a whole mapping may be left out says nothing: its keys tell their own defaults
+        return found
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        found = super().model_schema(schema)
+        found.pop("title", None)
         return found
 
     def field_title_should_be_set(self, schema: object) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.config.building import build
+from gateway.config.building import MANAGEMENT_HOST, build
 from gateway.config.diagnostics import Code, Problem, Severity
 from gateway.config.document import Document, read_document
 from gateway.config.folder import GATEWAY_FILE, Surroundings, Unreadable, read_folder
@@ -16,7 +16,7 @@ from gateway.config.named import NamedFiles
 from gateway.config.references import check_gateway, check_provider
 from gateway.config.settings import Configuration
 from gateway.config.shape import read_wire
-from gateway.config.values import Refusal, read_id
+from gateway.config.values import Refusal, read_id, read_listen_host
 from gateway.config.wire_gateway import GatewayWire
 from gateway.config.wire_oidc import OidcWire
 
@@ -79,7 +79,11 @@ def _check(documents: list[Document], surroundings: Surroundings, now: datetime)
     wires = {document.id: _check_provider(document, surroundings) for document in providers}
     if wire is None or any(document.failed for document in documents):
         return _loaded(documents, None)
-    built = build(wire, {name: found for name, found in wires.items() if found is not None}, surroundings)
+    try:
+        built = build(wire, {name: found for name, found in wires.items() if found is not None}, surroundings)
+    except ValueError as error:  # a rule of the core that no check above knows
+        gateway.report(Code.WRONG_VALUE, None, f"this configuration cannot be used: {error}")
+        return _loaded(documents, None)
     return _loaded(documents, built)
 
 
@@ -87,9 +91,19 @@ def _check_gateway(document: Document, providers: set[str], surroundings: Surrou
     wire = read_wire(document, GatewayWire)
     if document.tree is not None:
         check_gateway(document, providers)
+        _check_environment(document, surroundings)
         if surroundings.files:
             check_gateway_material(document, NamedFiles(document, surroundings), now)
     return wire
+
+
+def _check_environment(document: Document, surroundings: Surroundings) -> None:
+    """The one setting that may come from outside the files."""
+    host = surroundings.environ.get(MANAGEMENT_HOST)
+    try:
+        read_listen_host(host or "localhost")
+    except ValueError as error:
+        document.report(Code.NAMED_FILE, document.root.get("management"), f"{MANAGEMENT_HOST}: {error}")
 
 
 def _check_provider(document: Document, surroundings: Surroundings) -> OidcWire | None:

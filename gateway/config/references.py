@@ -6,6 +6,7 @@ absent or malformed has been reported already; here it is passed over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from gateway.config.diagnostics import Code, Severity
@@ -45,7 +46,7 @@ def check_provider(document: Document) -> None:
     if isinstance(secret, Scalar) and secret.value is not None and not document.has_problem_at(secret.spot):
         document.report(Code.INLINE_SECRET, secret, "a secret is never written in here", "write {file: PATH} or {env: QLIKGW_NAME}")
     age = document.root.scalar("authorization_params", "max_age")
-    if age is not None and not str(age.value).isdecimal():
+    if age is not None and not re.fullmatch("[0-9]{1,9}", str(age.value)):
         document.report(Code.WRONG_VALUE, age, "max_age is a whole number of seconds")
 
 

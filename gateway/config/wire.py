@@ -48,6 +48,11 @@ class Wire(BaseModel):
         return data
 
 
+def one_of(*choices: list[str]) -> ConfigDict:
+    """For editors: which keys a mapping needs, in one of several ways. The rules themselves stand in `references`."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [*choice]} for choice in choices]})
+
+
 @dataclass(frozen=True, eq=False)
 class Reads:
     """Annotation: the value is a text, and `read` makes of it what the model holds. `schema` describes the text to editors."""
@@ -102,7 +107,7 @@ Id = Annotated[str, Reads(values.read_id, {"pattern": f"^{values.ID}$"})]
 class SecretReference(Wire):
     """A secret, never inline: a file that holds it (one newline at its end is cut), or an environment variable."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["env"]}]})
+    model_config = one_of(["file"], ["env"])
 
     file: PathText | None = Field(default=None, description="The file that holds the secret. One newline at its end is cut.")
     env: Annotated[str, Reads(values.read_environment_name, {"pattern": f"^{values.ENVIRONMENT_NAME}$"})] | None = Field(

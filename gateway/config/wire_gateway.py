@@ -85,7 +85,7 @@ class LimitsWire(Wire):
     starts_per_client: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
         description="Logins that one client may start per minute; null: no limit.",
-        json_schema_extra={"nullable": True},
+        json_schema_extra={"type": ["integer", "null"]},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Discriminator, Field, Tag
 
 from gateway.config import provider_values
-from gateway.config.wire import AsText, Reads, Text, Wire
+from gateway.config.wire import AsText, Reads, Text, Wire, one_of
 from gateway.mapping import Expression, Scope
 
 
@@ -34,6 +34,8 @@ CEL = "A CEL expression over claims and idp."
 class DirectoryWire(Wire):
     """Where the user directory comes from: exactly one of value, claim and cel."""
 
+    model_config = one_of(["value"], ["claim", "one_of"], ["cel", "one_of"])
+
     value: Directory | None = Field(default=None, description=VALUE)
     claim: Claim | None = Field(default=None, description=CLAIM)
     cel: OneString | None = Field(default=None, description=CEL)
@@ -45,6 +47,8 @@ class DirectoryWire(Wire):
 class UserIdWire(Wire):
     """Where the user id comes from: exactly one of value, claim and cel."""
 
+    model_config = one_of(["value"], ["claim"], ["cel"])
+
     value: Annotated[str, Reads(provider_values.read_user_name)] | None = Field(default=None, description=VALUE)
     claim: Claim | None = Field(default=None, description=CLAIM)
     cel: OneString | None = Field(default=None, description=CEL)
@@ -52,6 +56,8 @@ class UserIdWire(Wire):
 
 class AttributeWire(Wire):
     """Where an attribute's values come from: exactly one of value, claim and cel."""
+
+    model_config = one_of(["value"], ["claim"], ["cel"])
 
     value: Annotated[str, Reads(provider_values.read_attribute_value)] | None = Field(default=None, description=VALUE)
     claim: Claim | None = Field(default=None, description=CLAIM)

@@ -72,7 +72,7 @@ class Shelf:
         folder = self.base / f"configs{next(self.numbers)}"
         folder.mkdir()
         for name, text in ({name: text for name, text in GOOD.items() if name.removesuffix(".yaml") not in texts} | texts).items():
-            if text or name not in GOOD:
+            if text:
                 content = text if isinstance(text, bytes) else text.encode()
                 (folder / (name if name.endswith(".yaml") else f"{name}.yaml")).write_bytes(content)
         return folder
