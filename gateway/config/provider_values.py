@@ -103,8 +103,8 @@ def read_attribute_value(text: str) -> str:
     """The constant value of a ticket's attribute."""
     try:
         check_attribute_value("value", text)
-    except GatewayError as error:
-        raise Refusal(Code.WRONG_VALUE, error.detail) from None
+    except GatewayError:
+        raise Refusal(Code.WRONG_VALUE, "an attribute's value has no control characters") from None
     return text
 
 

@@ -91,7 +91,7 @@ def check_store_url(document: Document, place: Node, url: str) -> None:
 
 def _check_limits(document: Document, root: Section) -> None:
     limit = root.get("limits", "starts_per_client")
-    if isinstance(limit, Scalar) and isinstance(limit.value, int):
+    if isinstance(limit, Scalar) and isinstance(limit.value, int) and not document.has_problem_at(limit.spot):
         document.report(Code.NOT_AVAILABLE, limit, "this version has no limit per client", "write null, or leave it out")
 
 

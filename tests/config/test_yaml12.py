@@ -5,10 +5,13 @@ from __future__ import annotations
 from math import inf, isnan
 
 import pytest
+import yaml
 
+from gateway.config import yaml12
 from gateway.config.diagnostics import Code
 from gateway.config.tree import Plain, Scalar, Section, Spot, spot_inside
 from gateway.config.yaml12 import DEEPEST, read_yaml
+from tests.config.folders import GOOD
 
 
 def plain(text: str) -> Plain:
@@ -140,3 +143,10 @@ def test_a_place_inside_a_text_is_found_in_the_file(text: str, place: tuple[int,
 )
 def test_a_place_that_folding_hides_is_not_guessed(text: str, place: tuple[int, int]) -> None:
     assert spot_inside(value(text), *place) is None
+
+
+@pytest.mark.parametrize("text", [*GOOD.values(), "a: 'b''c'\nä: [💡, |\n", 'a: "x\\u00e4"\nb:\n  - |\n    1\n     2\n  - >-\n    3\n'])
+def test_the_parser_in_python_reads_the_same_as_the_one_in_c(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = read_yaml(text)
+    monkeypatch.setattr(yaml12, "_LOADER", yaml.SafeLoader)
+    assert read_yaml(text).root == usual.root
