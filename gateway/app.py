@@ -26,10 +26,10 @@ from gateway.system import SystemClock, SystemEntropy
 from gateway.web.context import Services
 from gateway.web.cookies import LoginCookies
 from gateway.web.routes import gateway_application, management_application
+from gateway.web.server import GatewayRunner
 
 IN_FLIGHT_SECONDS = 20.0
 """How long requests in hand may take after the listener is closed."""
-KEEPALIVE_SECONDS = 75.0
 PORTS_OF_SCHEME = {"http": 80, "https": 443}
 
 
@@ -145,8 +145,8 @@ class Gateway:
             trusted_proxies=settings.trusted_proxies,
         )
         self._runners = [
-            web.AppRunner(app, access_log=None, shutdown_timeout=IN_FLIGHT_SECONDS, keepalive_timeout=KEEPALIVE_SECONDS)
-            for app in (gateway_application(services), management_application(self._ready, self.metrics))
+            GatewayRunner(gateway_application(services), services, shutdown_timeout=IN_FLIGHT_SECONDS),
+            GatewayRunner(management_application(self._ready, self.metrics), None, shutdown_timeout=IN_FLIGHT_SECONDS),
         ]
 
     async def start(self) -> Addresses:

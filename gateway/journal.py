@@ -48,11 +48,15 @@ def start_logging(*, level: str = "info", form: str = "json", stream: TextIO | N
 
 
 class _Bridge(logging.Handler):
-    """Lines of libraries, by name and level alone where they carry an exception: a traceback may quote what must not be logged."""
+    """Lines of libraries: the first line of the message before its arguments are put in, and the kind of an exception.
+
+    Arguments, tracebacks and asyncio's further lines may quote what must not be logged.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        structlog.get_logger().log(record.levelno, "library", logger=record.name, message=record.msg, exception=kind)
+        message = str(record.msg).partition("\n")[0]
+        structlog.get_logger().log(record.levelno, "library", logger=record.name, message=message, exception=kind)
 
 
 def _without_line_breaks(_logger: object, _name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:

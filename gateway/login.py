@@ -28,7 +28,6 @@ from gateway.model import (
     VerifiedIdentity,
 )
 from gateway.ports import Clock, Entropy, Journal, ReplayStore
-from gateway.protocol import qps
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy
 
 STATE_BYTES = 16
@@ -50,7 +49,7 @@ class LoginPipeline:
         self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect
     ) -> tuple[LoginTransaction, IdpRequest]:
         """Where to send the browser, and the login in flight to seal into its cookie. Raises `GatewayError`."""
-        node = qps.match_node(redirect, [route.node for route in virtual_proxy.nodes.values()], virtual_proxy.prefix)
+        node = virtual_proxy.match(redirect)
         provider = table.provider(idp).port
         name = TransactionId(base64.urlsafe_b64encode(self.entropy.token(STATE_BYTES)).rstrip(b"=").decode())
         request, memo = await provider.begin(name)

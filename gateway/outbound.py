@@ -8,13 +8,14 @@ network or the provider's configured URL names them.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -27,8 +28,9 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 CONNECT_SECONDS = 3.0
 KEEPALIVE_SECONDS = 30.0
 CONNECTIONS_PER_HOST = 64
-NOT_GLOBAL = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "192.0.0.0/24")))
-"""Ranges that `is_global` lets through on some versions although they lead inside (NAT64, IETF assignments)."""
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+NOT_GLOBAL = tuple(map(ipaddress.ip_network, ("3fff::/20", "192.0.0.0/24")))
+"""Ranges that `is_global` lets through on some versions although they lead nowhere public (documentation, IETF assignments)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class AddressPolicy:
             return True
         if address.is_loopback:
             return self.loopback
+        if isinstance(address, ipaddress.IPv6Address) and address not in GLOBAL_UNICAST:
+            return False
         return address.is_global and not address.is_multicast and not any(address in n for n in NOT_GLOBAL if n.version == address.version)
 
 
@@ -91,21 +95,22 @@ class OutboundClient:
     async def send(self, request: HttpRequest) -> HttpResponse:
         """One request; once more if a kept-alive connection was dead. Raises `ProviderUnreachable`, `ProviderAnswer`, `AddressRefused`."""
         self._check_url(request.url)
+        connection = SimpleNamespace(reused=False)
         try:
-            return await self._exchange(request)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            if not died_idle(error):
-                raise _unreachable(request, error) from error
+            return await self._exchange(request, connection)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            if not (connection.reused and died_idle(error)):
+                raise _failure(request, error) from error
         try:
-            return await self._exchange(request)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(request, error) from error
+            return await self._exchange(request, connection)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _failure(request, error) from error
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def _exchange(self, request: HttpRequest) -> HttpResponse:
+    async def _exchange(self, request: HttpRequest, connection: SimpleNamespace) -> HttpResponse:
         session = self._session or self._open()
         timeout = aiohttp.ClientTimeout(total=request.timeout, sock_connect=CONNECT_SECONDS)
         async with session.request(
@@ -116,6 +121,7 @@ class OutboundClient:
             proxy=self._proxy,
             allow_redirects=False,
             timeout=timeout,
+            trace_request_ctx=connection,
         ) as answer:
             body = await _read(answer, request)
             return HttpResponse(status=answer.status, headers={name.lower(): value for name, value in answer.headers.items()}, body=body)
@@ -128,7 +134,10 @@ class OutboundClient:
             keepalive_timeout=KEEPALIVE_SECONDS,
             socket_factory=None if self._proxy else self._socket,
         )
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(_note_reuse)
+        jar = aiohttp.DummyCookieJar()
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False, trace_configs=[trace])
         return self._session
 
     def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
@@ -176,14 +185,26 @@ async def _read(answer: aiohttp.ClientResponse, request: HttpRequest) -> bytes:
     return bytes(body)
 
 
-def _unreachable(request: HttpRequest, error: BaseException) -> ProviderUnreachable | AddressRefused:
+async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:  # noqa: ANN401 (aiohttp's own type)
+    context.trace_request_ctx.reused = True
+
+
+def _failure(request: HttpRequest, error: BaseException) -> ProviderUnreachable | ProviderAnswer | AddressRefused:
+    """What went wrong, in words of ours: aiohttp's may quote a URL with its query, or the forward proxy's password."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, _Refused):
             return AddressRefused(f"{_place(request)}: {_refusal(cause.address)}")
         cause = cause.__cause__ or cause.__context__
-    reason = "no answer in time" if isinstance(error, asyncio.TimeoutError) else f"{type(error).__name__}: {error}"
-    return ProviderUnreachable(f"{_place(request)}: {reason}")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return ProviderUnreachable(f"{_place(request)}: the forward proxy answered {error.status}")
+    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, ValueError)):
+        return ProviderAnswer(f"{_place(request)}: {type(error).__name__}")
+    if isinstance(error, TimeoutError):
+        return ProviderUnreachable(f"{_place(request)}: no answer in time")
+    system = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    reason = system.strerror if isinstance(system, OSError) and system.strerror else type(system).__name__
+    return ProviderUnreachable(f"{_place(request)}: {type(error).__name__}: {reason}")
 
 
 def _refusal(address: IpAddress) -> str:

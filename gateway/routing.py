@@ -12,8 +12,9 @@ from typing import Generic, TypeVar
 
 from gateway.errors import NotFound, UnknownHint
 from gateway.mapping import AccessRule, Rules
+from gateway.model import AuthModuleRedirect
 from gateway.ports import IdentityProvider, QlikProxy
-from gateway.protocol.qps import Node, Targets
+from gateway.protocol.qps import Node, Targets, match_node
 
 T = TypeVar("T")
 
@@ -45,6 +46,10 @@ class VirtualProxy:
     targets: Targets
     identity_providers: tuple[str, ...]
     access: AccessRule | None
+
+    def match(self, redirect: AuthModuleRedirect) -> Node:
+        """The node that the redirect names. Raises `UnknownNode`."""
+        return match_node(redirect, [route.node for route in self.nodes.values()], self.prefix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

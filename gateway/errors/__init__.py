@@ -34,6 +34,7 @@ from gateway.errors.browser import (
     UnknownNode,
     UnknownSealingKey,
     UnreadableLogin,
+    UnreadableRequest,
 )
 from gateway.errors.identity import (
     AccessDenied,
@@ -148,6 +149,7 @@ __all__ = [
     "UnknownNode",
     "UnknownSealingKey",
     "UnreadableLogin",
+    "UnreadableRequest",
     "UserIdUnmapped",
     "UserinfoRefused",
 ]

@@ -125,6 +125,13 @@ class UnknownHint(BrowserError):
     title = "The link asks for a sign-in system that is not offered here"
 
 
+class UnreadableRequest(BrowserError):
+    """Not a request: bytes that cannot be parsed, or a header over the limit."""
+
+    code = "QGW-118"
+    title = "This request cannot be read"
+
+
 class Overloaded(BrowserError):
     """More work than the gateway takes at once."""
 

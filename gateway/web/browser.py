@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import parse_qsl
@@ -13,6 +14,8 @@ from gateway.model import Binding, IdpResponse
 
 MOST_PARAMETERS = 32
 LONGEST_PARAMETER = 8192
+FORM_SECONDS = 10.0
+"""How long the body of a form may take to arrive."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
 Pairs = Sequence[tuple[str, str]]
@@ -38,14 +41,15 @@ def query_response(request: web.Request) -> IdpResponse:
 
 async def form_response(request: web.Request) -> IdpResponse:
     """An identity provider's answer in a form that the browser posted. Raises `MalformedResponse`, `RequestTooLarge`."""
-    if request.content_type != FORM_TYPE:
-        raise MalformedResponse("not a form")
+    if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
+        raise MalformedResponse("not a form, or a compressed one")
     try:
-        text = (await request.read()).decode("ascii")
+        async with asyncio.timeout(FORM_SECONDS):
+            text = (await request.read()).decode("ascii")
     except web.HTTPRequestEntityTooLarge as error:
         raise RequestTooLarge("form") from error
-    except UnicodeDecodeError as error:
-        raise MalformedResponse("not a form") from error
+    except (UnicodeDecodeError, TimeoutError, web.RequestPayloadError, ConnectionError) as error:
+        raise MalformedResponse(f"the form did not arrive whole: {type(error).__name__}") from error
     return IdpResponse(binding=Binding.FORM_POST, fields=_fields(_pairs(text, MalformedResponse)))
 
 
@@ -68,12 +72,12 @@ def _fields(pairs: Pairs) -> Mapping[str, str]:
 
 def is_frame(headers: Mapping[str, str]) -> bool:
     """A navigation, but inside a frame, where the provider's pages and our cookies would not work."""
-    return headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest", "") in FRAMES
+    return headers.get("Sec-Fetch-Mode", "navigate") == "navigate" and headers.get("Sec-Fetch-Dest", "") in FRAMES
 
 
 def check_navigation(headers: Mapping[str, str]) -> None:
     """Only a navigation starts a login (Fetch Metadata). Raises `PrefetchRefused`, `NotANavigation`."""
-    if "prefetch" in headers.get("Sec-Purpose", "").lower():
+    if any("prefetch" in headers.get(name, "").lower() for name in ("Sec-Purpose", "Purpose", "X-Moz")):
         raise PrefetchRefused("Sec-Purpose")
     mode, destination = headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest")
     if mode is not None and mode != "navigate":

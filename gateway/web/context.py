@@ -38,6 +38,7 @@ class Trail:
     virtual_proxy: str | None = None
     idp: str | None = None
     transaction: str | None = None
+    code: str | None = None
     is_login: bool = False
     headers: list[tuple[str, str]]
     """Headers that go out with whatever answer is given, also an error page: the cookies of a used login."""

@@ -19,6 +19,7 @@ from gateway.web.browser import client_address
 from gateway.web.context import SERVICES, TRAIL, Trail
 
 HSTS = "max-age=31536000"
+SERVER = "qlikgw"
 HTTP_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: RequestTooLarge}
 
 
@@ -33,6 +34,7 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
     for name, value in trail.headers:
         response.headers.add(name, value)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers["Server"] = SERVER
     if services.secure:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     log_request(request, response, time.perf_counter() - started)
@@ -59,6 +61,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 def refused(request: web.Request, error: GatewayError) -> web.Response:
     """Record a login that ended here, and answer with its error."""
     trail = request[TRAIL]
+    trail.code = error.code
     if trail.is_login and not isinstance(error, (NotANavigation, PrefetchRefused)):
         request.app[SERVICES].journal.record(
             LoginRejected(
@@ -72,7 +75,7 @@ def log_request(request: web.Request, response: web.StreamResponse, seconds: flo
     """One line: the route's pattern, never the path or query."""
     services, trail = request.app[SERVICES], request[TRAIL]
     resource = request.match_info.route.resource
-    extra = {"vp": trail.virtual_proxy, "idp": trail.idp, "client": client_address(request, services.trusted_proxies)}
+    extra = {"vp": trail.virtual_proxy, "idp": trail.idp, "code": trail.code, "client": client_address(request, services.trusted_proxies)}
     services.journal.request(
         route=resource.canonical if resource is not None else "other",
         method=request.method if request.method in {"GET", "POST", "HEAD"} else "other",

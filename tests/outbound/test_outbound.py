@@ -176,3 +176,68 @@ async def test_no_cookie_is_kept(serve: Serve, client: OutboundClient) -> None:
     await client.send(get(base))
     await client.send(get(base))
     assert cookies == [{}, {}]
+
+
+async def test_the_forward_proxy_s_password_is_in_no_detail() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    proxy = f"http://user:CANARY@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = OutboundClient(policy=AddressPolicy(), tls=TLS, proxy=proxy)
+    with pytest.raises(ProviderUnreachable, match="the forward proxy answered 407") as caught:
+        await client.send(get("https://login.example.com/token?code=CANARY"))
+    assert "CANARY" not in caught.value.detail
+    await client.close()
+    server.close()
+
+
+async def test_an_answer_that_is_not_http_is_a_wrong_answer(serve: Serve, client: OutboundClient) -> None:
+    async def rubbish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HELLO CANARY\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    del serve
+    server = await asyncio.start_server(rubbish, "127.0.0.1", 0)
+    with pytest.raises(ProviderAnswer) as caught:
+        await client.send(get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/?code=CANARY"))
+    assert "CANARY" not in caught.value.detail
+    server.close()
+
+
+async def test_a_damaged_gzip_body_is_a_wrong_answer(serve: Serve, client: OutboundClient) -> None:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=b"not gzip", headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(ProviderAnswer):
+        await client.send(get(await serve(handler)))
+
+
+@pytest.mark.parametrize("host", ["a..b.invalid", "x" * 64 + ".invalid"])
+async def test_a_name_that_cannot_be_one_is_a_wrong_answer(client: OutboundClient, host: str) -> None:
+    with pytest.raises(ProviderAnswer):
+        await client.send(get(f"https://{host}/jwks"))
+
+
+async def test_a_request_on_a_fresh_connection_is_never_sent_twice() -> None:
+    """RFC 6749 §4.1.2: a code that comes twice may cost the tokens of the first."""
+    requests = 0
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await reader.readuntil(b"\r\n\r\n")
+        requests += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    client = OutboundClient(policy=AddressPolicy(loopback=True, http=True), tls=TLS)
+    with pytest.raises(ProviderUnreachable):
+        await client.send(HttpRequest(method="POST", url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/token", body=b"code=x"))
+    assert requests == 1
+    await client.close()
+    server.close()

@@ -23,6 +23,7 @@ _FORGERY = re.compile(r"XSRF", re.IGNORECASE)
 _BAD_BODY = re.compile(r"Required property|JSON|UserId|UserDirectory|Too Long", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 _TICKET_VALUE = re.compile(r"(ticket\W{1,5})\w[^\s\"'&,}<]*", re.IGNORECASE)
+_READ = 4096
 _SHOWN = 200
 _OK, _CREATED, _BAD_REQUEST, _FORBIDDEN = 200, 201, 400, 403
 
@@ -116,5 +117,9 @@ def _refusal(response: HttpResponse) -> QlikError:
 
 def _readable(body: bytes) -> str:
     """The words of a text or HTML error page on one line."""
-    words = html.unescape(_TAG.sub(" ", body.decode("utf-8", errors="replace")))
+    text = _TAG.sub(" ", body[:_READ].decode("utf-8", errors="replace"))
+    try:
+        words = html.unescape(text)
+    except ValueError:  # a character reference of thousands of digits
+        words = text
     return " ".join("".join(character if character.isprintable() else " " for character in words).split())

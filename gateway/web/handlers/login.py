@@ -13,7 +13,7 @@ from gateway.protocol import qps
 from gateway.routing import VirtualProxy, choose
 from gateway.web import pages
 from gateway.web.answers import page_response, redirect_response
-from gateway.web.browser import Pairs, check_navigation, form_response, is_frame, query_pairs, query_response, single
+from gateway.web.browser import check_navigation, form_response, is_frame, query_pairs, query_response, single
 from gateway.web.context import SERVICES, TRAIL
 
 
@@ -29,9 +29,10 @@ async def start(request: web.Request) -> web.Response:
     redirect, hint = qps.read_redirect(pairs), single(pairs, "idp")
     if redirect is None:
         return redirect_response(request, virtual_proxy.targets.default)
+    virtual_proxy.match(redirect)
     idp = choose(virtual_proxy, hint)
     if idp is None:
-        return chooser(request, virtual_proxy, pairs)
+        return chooser(request, virtual_proxy, redirect)
     return await send_to_provider(request, virtual_proxy, idp, redirect)
 
 
@@ -53,9 +54,10 @@ def answer(request: web.Request, idp_request: IdpRequest, provider: str) -> web.
     return redirect_response(request, idp_request.url)
 
 
-def chooser(request: web.Request, virtual_proxy: VirtualProxy, pairs: Pairs) -> web.Response:
+def chooser(request: web.Request, virtual_proxy: VirtualProxy, redirect: AuthModuleRedirect) -> web.Response:
     """Plain GET links to this same address, one per provider."""
     table = request[TRAIL].table
+    pairs = [("proxyRestUri", redirect.proxy_rest_uri), ("targetId", redirect.target_id)]
     choices = [
         pages.Choice(name=table.provider(idp).port.display_name, url=f"/vp/{virtual_proxy.name}/login?{urlencode([*pairs, ('idp', idp)])}")
         for idp in virtual_proxy.identity_providers
@@ -65,19 +67,19 @@ def chooser(request: web.Request, virtual_proxy: VirtualProxy, pairs: Pairs) -> 
 
 async def callback_get(request: web.Request) -> web.Response:
     """An OpenID provider's answer by `response_mode=query`."""
+    known_provider(request)
     return await finish(request, query_response(request))
 
 
 async def callback_post(request: web.Request) -> web.Response:
     """An OpenID provider's answer by `response_mode=form_post`."""
+    known_provider(request)
     return await finish(request, await form_response(request))
 
 
 async def finish(request: web.Request, response: IdpResponse) -> web.Response:
     """End the login that this browser began: back to Qlik with a ticket, or an error page; either way the login is used up."""
-    services, trail, idp = request.app[SERVICES], request[TRAIL], request.match_info["idp"]
-    trail.table.provider(idp)
-    trail.idp, trail.is_login = idp, True
+    services, trail, idp = request.app[SERVICES], request[TRAIL], known_provider(request)
     transaction = open_login(request, response)
     try:
         ticket = await services.pipeline.finish(trail.table, idp, response, transaction)
@@ -87,6 +89,14 @@ async def finish(request: web.Request, response: IdpResponse) -> web.Response:
         raise
     trail.headers.append(("Set-Cookie", services.cookies.spend(transaction, response.binding)))
     return to_qlik(request, ticket)
+
+
+def known_provider(request: web.Request) -> str:
+    """The provider in the path, before anything that it may have sent is read. Raises `NotFound`."""
+    trail, idp = request[TRAIL], request.match_info["idp"]
+    trail.table.provider(idp)
+    trail.idp, trail.is_login = idp, True
+    return idp
 
 
 def open_login(request: web.Request, response: IdpResponse) -> LoginTransaction:
