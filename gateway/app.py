@@ -12,12 +12,23 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from gateway import mapping
-from gateway.config.settings import Configuration, GatewaySettings, Listen, OidcSettings, VirtualProxySettings
+from gateway.config.settings import (
+    Configuration,
+    GatewaySettings,
+    Listen,
+    OidcSettings,
+    ProviderSettings,
+    SamlSettings,
+    VirtualProxySettings,
+)
 from gateway.idp.oidc import OidcProvider
+from gateway.idp.saml import LargeResponses, SamlProvider
+from gateway.idp.saml_metadata import Fixed, MetadataSource, Publication, Published
 from gateway.journal import LogJournal, Metrics, start_logging
 from gateway.login import LoginPipeline
 from gateway.outbound import OutboundClient, policy_for
 from gateway.ports import Clock, Entropy, ReplayStore
+from gateway.protocol import saml
 from gateway.qlik import QlikSite
 from gateway.routing import Live, NodeRoute, Provider, RoutingTable, VirtualProxy
 from gateway.sealing import KEY_SIZE, Sealer
@@ -40,6 +51,7 @@ class Building:
         self._clock, self._entropy, self._journal = clock, entropy, journal
         self._tls = outbound_tls(configuration.gateway)
         self._clients: list[OutboundClient] = []
+        self._large = LargeResponses()
         self._sites = {
             name: QlikSite(
                 name=site.name,
@@ -63,6 +75,7 @@ class Building:
             await site.close()
         for client in self._clients:
             await client.close()
+        self._large.close()
 
     def _virtual_proxy(self, configuration: Configuration, settings: VirtualProxySettings) -> VirtualProxy:
         site = self._sites[settings.site]
@@ -76,20 +89,68 @@ class Building:
             access=settings.access,
         )
 
-    def _provider(self, gateway: GatewaySettings, settings: OidcSettings) -> Provider:
-        policy = policy_for([settings.relying_party.issuer], gateway.outbound.allow_private)
-        http = OutboundClient(policy=policy, tls=self._tls, proxy=gateway.outbound.proxy)
-        self._clients.append(http)
-        port = OidcProvider(
+    def _provider(self, gateway: GatewaySettings, settings: ProviderSettings) -> Provider:
+        if isinstance(settings, SamlSettings):
+            return Provider(
+                port=self._saml(gateway, settings), rules=settings.rules, access=settings.access, idp_initiated=settings.idp_initiated
+            )
+        return Provider(port=self._oidc(gateway, settings), rules=settings.rules, access=settings.access)
+
+    def _client(self, gateway: GatewaySettings, *urls: str) -> OutboundClient:
+        """A client of its own for each provider: what one's configuration permits, another's does not."""
+        policy = policy_for(urls, gateway.outbound.allow_private)
+        client = OutboundClient(policy=policy, tls=self._tls, proxy=gateway.outbound.proxy)
+        self._clients.append(client)
+        return client
+
+    def _oidc(self, gateway: GatewaySettings, settings: OidcSettings) -> OidcProvider:
+        return OidcProvider(
             name=settings.name,
             display_name=settings.display_name,
             relying_party=settings.relying_party,
-            http=http,
+            http=self._client(gateway, settings.relying_party.issuer),
             clock=self._clock,
             entropy=self._entropy,
             journal=self._journal,
         )
-        return Provider(port=port, rules=settings.rules, access=settings.access)
+
+    def _saml(self, gateway: GatewaySettings, settings: SamlSettings) -> SamlProvider:
+        return SamlProvider(
+            name=settings.name,
+            display_name=settings.display_name,
+            service_provider=settings.service_provider,
+            metadata=self._metadata(gateway, settings),
+            sign_metadata=settings.sign_metadata,
+            large=self._large,
+            clock=self._clock,
+            entropy=self._entropy,
+            journal=self._journal,
+        )
+
+    def _metadata(self, gateway: GatewaySettings, settings: SamlSettings) -> MetadataSource:
+        source = settings.metadata
+        if source.url is None:
+            return Fixed(metadata=self._described(settings))
+        publication = Publication(
+            url=source.url,
+            entity_id=settings.service_provider.idp_entity_id,
+            signing_certificate=source.signing_certificate,
+            allow_loopback=source.url.startswith("http://"),
+            copy=None if gateway.cache_dir is None else gateway.cache_dir / f"{settings.name}.metadata.xml",
+        )
+        http = self._client(gateway, source.url)
+        return Published(publication, name=settings.name, http=http, clock=self._clock, entropy=self._entropy, journal=self._journal)
+
+    def _described(self, settings: SamlSettings) -> saml.IdentityProviderMetadata:
+        """The description that the configuration itself holds. A document has been verified when it was checked; here it is parsed."""
+        source = settings.metadata
+        return source.fixed or saml.verify_metadata(
+            source.document or b"",
+            entity_id=settings.service_provider.idp_entity_id,
+            now=self._clock.now(),
+            signing_certificate=source.signing_certificate,
+            allow_loopback=True,
+        )
 
 
 def outbound_tls(gateway: GatewaySettings) -> ssl.SSLContext:

@@ -18,7 +18,16 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway import __version__
-from gateway.model import Event, KeysRefreshed, LoginRejected, LoginStarted, LoginSucceeded, ProviderTrouble
+from gateway.model import (
+    CertificatesKnown,
+    EnginesDisagreed,
+    Event,
+    KeysRefreshed,
+    LoginRejected,
+    LoginStarted,
+    LoginSucceeded,
+    ProviderTrouble,
+)
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -82,6 +91,13 @@ class Metrics:
         self.keys = counter(
             "qlikgw_idp_key_refreshes_total", "Fetches of signing keys by outcome (changed, same, failed)", "idp", "outcome"
         )
+        self.disagreements = counter("qlikgw_saml_disagreements_total", "SAML responses that two engines judged differently", "idp")
+        self.certificates = Gauge(
+            "qlikgw_saml_certificate_end_timestamp_seconds",
+            "When a certificate of a SAML registration ends",
+            ("idp", "certificate"),
+            registry=self.registry,
+        )
         self.ready = Gauge("qlikgw_ready", "1 while the gateway takes new logins", registry=self.registry)
         Gauge("qlikgw_build_info", "Version of the gateway", ("version",), registry=self.registry).labels(__version__).set(1)
 
@@ -95,12 +111,15 @@ class LogJournal:
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
         self._log = structlog.get_logger()
+        self._certificates_of: dict[str, set[str]] = {}
         self._writers: dict[type, Callable[[Any], None]] = {
             LoginStarted: self._started,
             LoginSucceeded: self._succeeded,
             LoginRejected: self._rejected,
             KeysRefreshed: self._keys,
             ProviderTrouble: self._trouble,
+            CertificatesKnown: self._certificates,
+            EnginesDisagreed: self._disagreed,
         }
 
     def record(self, event: Event) -> None:
@@ -156,6 +175,19 @@ class LogJournal:
         self.metrics.keys.labels(event.idp, "changed" if changed else "same").inc()
         if changed:
             self._log.info("keys_refreshed", idp=event.idp, added=event.added, removed=event.removed)
+
+    def _certificates(self, event: CertificatesKnown) -> None:
+        for gone in self._certificates_of.get(event.idp, set()) - {certificate for certificate, _ in event.ends}:
+            self.metrics.certificates.remove(event.idp, gone)
+        self._certificates_of[event.idp] = {certificate for certificate, _ in event.ends}
+        for certificate, end in event.ends:
+            self.metrics.certificates.labels(event.idp, certificate).set(end.timestamp())
+        if event.soon:
+            self._log.warning("certificates_end_soon", idp=event.idp, certificates=event.soon)
+
+    def _disagreed(self, event: EnginesDisagreed) -> None:
+        self.metrics.disagreements.labels(event.idp).inc()
+        self._log.error("saml_engines_disagreed", idp=event.idp, detail=event.detail)
 
     def _trouble(self, event: ProviderTrouble) -> None:
         self.metrics.keys.labels(event.idp, "failed").inc()

@@ -232,4 +232,21 @@ class ProviderTrouble:
     detail: str
 
 
-Event: TypeAlias = LoginStarted | LoginSucceeded | LoginRejected | KeysRefreshed | ProviderTrouble
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificatesKnown:
+    """The certificates that a SAML registration works with, each with its end; `soon` are those that end within 30 days, or have."""
+
+    idp: str
+    ends: tuple[tuple[str, datetime], ...]
+    soon: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginesDisagreed:
+    """Two engines judged one signed SAML response differently. Either has a fault, or somebody is trying one."""
+
+    idp: str
+    detail: str
+
+
+Event: TypeAlias = LoginStarted | LoginSucceeded | LoginRejected | KeysRefreshed | ProviderTrouble | CertificatesKnown | EnginesDisagreed

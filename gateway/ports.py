@@ -71,6 +71,12 @@ class IdentityProvider(Protocol):
     def jwks(self) -> Mapping[str, JsonValue] | None:
         """The public keys that the provider needs from us (RFC 7517 §5); None: it needs none."""
 
+    def metadata_document(self) -> str | None:
+        """Our SAML metadata for this provider (SAML Metadata §2.4.4); None: its protocol has none."""
+
+    def is_unsolicited(self, response: IdpResponse) -> bool:
+        """Whether the answer claims to answer no request of ours. Read without belief: it is never an identity. Raises `GatewayError`."""
+
     async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
         """Where to send the browser, and what to remember. Raises `GatewayError`."""
 

@@ -21,11 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An identity provider with the rules that turn its claims into a Qlik user."""
+    """An identity provider with the rules that turn its claims into a Qlik user.
+
+    `idp_initiated`: the virtual proxy where an unsolicited answer begins a fresh login; None: it ends on a page.
+    """
 
     port: IdentityProvider
     rules: Rules
     access: AccessRule | None
+    idp_initiated: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,12 @@ def _npm(*packages: str) -> Callable[[], bool]:
 
 
 PARTS: dict[str, tuple[Callable[[], bool], str]] = {
-    "node": (_npm("oidc-provider", "jose", "axe-core"), "apt-get install nodejs npm && npm ci --prefix tests/interop"),
+    "node": (_npm("oidc-provider", "jose", "axe-core", "saml-idp"), "apt-get install nodejs npm && npm ci --prefix tests/interop"),
+    "simplesamlphp": (
+        lambda: shutil.which("php") is not None and Path("/usr/share/simplesamlphp").is_dir(),
+        "apt-get install --no-install-recommends simplesamlphp php-cli php-xml",
+    ),
+    "xmlsec1": (lambda: shutil.which("xmlsec1") is not None, "apt-get install xmlsec1"),
     "openssl": (lambda: shutil.which("openssl") is not None, "apt-get install openssl"),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
 }

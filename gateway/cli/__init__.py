@@ -14,6 +14,7 @@ COMMANDS = {
     "explain": "Show what a set of claims becomes, and why.",
     "demo": "A simulated Qlik site, demo identity providers and this gateway on loopback.",
     "keygen": "Make keys.",
+    "metadata": "Print our SAML metadata for an identity provider.",
     "schema": "Print the JSON Schema of a configuration file.",
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.config.building_saml import metadata_settings, service_provider
 from gateway.config.certificates import plain_pem
 from gateway.config.folder import Surroundings
 from gateway.config.named import decoded
@@ -20,6 +21,8 @@ from gateway.config.settings import (
     LoggingSettings,
     OidcSettings,
     OutboundSettings,
+    ProviderSettings,
+    SamlSettings,
     SiteSettings,
     TlsFiles,
     VirtualProxySettings,
@@ -29,14 +32,15 @@ from gateway.config.wire import SecretReference
 from gateway.config.wire_gateway import GatewayWire, ListenWire, ManagementWire, OutboundWire, SiteWire, TargetWire, VirtualProxyWire
 from gateway.config.wire_mapping import AttributeWire, DirectoryWire, MappingWire, UserIdWire
 from gateway.config.wire_oidc import NoSecretWire, OidcWire, PrivateKeyWire, SecretBasicWire
-from gateway.mapping import AccessRule, Cel, ClaimPath, Constant, Expression, Rules, Source
+from gateway.config.wire_saml import SamlWire
+from gateway.mapping import AccessRule, Cel, ClaimPath, Constant, Expression, NameId, Rules, Source
 from gateway.model import Binding, Secret
 from gateway.protocol import oidc, qps
 
 MANAGEMENT_HOST = "QLIKGW_MANAGEMENT_HOST"
 
 
-def build(gateway: GatewayWire, providers: Mapping[str, OidcWire], surroundings: Surroundings) -> Configuration:
+def build(gateway: GatewayWire, providers: Mapping[str, OidcWire | SamlWire], surroundings: Surroundings) -> Configuration:
     """The configuration. Everything given has passed the checks."""
     settings = _gateway(gateway, surroundings)
     return Configuration(
@@ -114,7 +118,24 @@ def _target(wire: qps.Target | TargetWire) -> qps.Target:
     return replace(wire.url, redeem_first=wire.ticket == "redeem_first") if isinstance(wire, TargetWire) else wire
 
 
-def _provider(name: str, wire: OidcWire, public_url: str, surroundings: Surroundings) -> OidcSettings:
+def _provider(name: str, wire: OidcWire | SamlWire, public_url: str, surroundings: Surroundings) -> ProviderSettings:
+    return _saml(name, wire, public_url, surroundings) if isinstance(wire, SamlWire) else _oidc(name, wire, public_url, surroundings)
+
+
+def _saml(name: str, wire: SamlWire, public_url: str, surroundings: Surroundings) -> SamlSettings:
+    return SamlSettings(
+        name=name,
+        display_name=wire.display_name or name,
+        service_provider=service_provider(name, wire, public_url, surroundings),
+        metadata=metadata_settings(wire, surroundings),
+        rules=_rules(wire.mapping),
+        access=_access(f"identity provider {name}", wire.allow),
+        idp_initiated=wire.idp_initiated,
+        sign_metadata=wire.sp.sign_metadata,
+    )
+
+
+def _oidc(name: str, wire: OidcWire, public_url: str, surroundings: Surroundings) -> OidcSettings:
     return OidcSettings(
         name=name,
         display_name=wire.display_name or name,
@@ -162,7 +183,7 @@ def _source(wire: DirectoryWire | UserIdWire | AttributeWire) -> Source:
         return Cel(wire.cel)
     if wire.claim is not None:
         return ClaimPath((wire.claim,) if isinstance(wire.claim, str) else tuple(wire.claim))
-    return Constant(wire.value or "")
+    return NameId() if wire.name_id else Constant(wire.value or "")
 
 
 def _access(owner: str, expression: Expression | None) -> AccessRule | None:

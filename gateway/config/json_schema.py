@@ -12,8 +12,9 @@ from gateway.config.values import show_duration
 from gateway.config.wire import Wire
 from gateway.config.wire_gateway import GatewayWire
 from gateway.config.wire_oidc import OidcWire
+from gateway.config.wire_saml import SamlWire
 
-MODELS: dict[str, type[Wire]] = {"gateway": GatewayWire, "oidc": OidcWire}
+MODELS: dict[str, type[Wire]] = {"gateway": GatewayWire, "oidc": OidcWire, "saml": SamlWire}
 """The kinds of files that there are."""
 
 

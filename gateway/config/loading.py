@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.config.building import MANAGEMENT_HOST, build
+from gateway.config.building_saml import check_saml, check_saml_material
 from gateway.config.diagnostics import Code, Problem, Severity
 from gateway.config.document import Document, read_document
 from gateway.config.folder import GATEWAY_FILE, Surroundings, Unreadable, read_folder
@@ -19,6 +20,9 @@ from gateway.config.shape import read_wire
 from gateway.config.values import Refusal, read_id, read_listen_host
 from gateway.config.wire_gateway import GatewayWire
 from gateway.config.wire_oidc import OidcWire
+from gateway.config.wire_saml import SamlWire
+
+ProviderWire = OidcWire | SamlWire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,8 @@ def _check(documents: list[Document], surroundings: Surroundings, now: datetime)
         documents = [gateway, *documents]
     providers = [document for document in documents if document is not gateway and document.name.endswith(".yaml")]
     wire = _check_gateway(gateway, {document.id for document in providers}, surroundings, now)
-    wires = {document.id: _check_provider(document, surroundings) for document in providers}
+    virtual_proxies = set(gateway.root.section("virtual_proxies").entries)
+    wires = {document.id: _check_provider(document, virtual_proxies, surroundings, now) for document in providers}
     if wire is None or any(document.failed for document in documents):
         return _loaded(documents, None)
     try:
@@ -106,16 +111,19 @@ def _check_environment(document: Document, surroundings: Surroundings) -> None:
         document.report(Code.NAMED_FILE, document.root.get("management"), f"{MANAGEMENT_HOST}: {error}")
 
 
-def _check_provider(document: Document, surroundings: Surroundings) -> OidcWire | None:
+def _check_provider(document: Document, virtual_proxies: set[str], surroundings: Surroundings, now: datetime) -> ProviderWire | None:
     """The file of an identity provider: its protocol first, for everything else depends on it."""
     place = document.root.scalar("protocol")
-    if place is not None and place.value == "saml":
-        document.report(Code.NOT_AVAILABLE, place, "SAML is not available in this version", "use protocol: oidc")
-        return None
-    wire = read_wire(document, OidcWire)
-    check_provider(document)
-    if surroundings.files:
-        check_provider_material(document, NamedFiles(document, surroundings))
+    is_saml = place is not None and place.value == "saml"
+    wire = read_wire(document, SamlWire) if is_saml else read_wire(document, OidcWire)
+    check_provider(document, saml=is_saml)
+    named = NamedFiles(document, surroundings)
+    if is_saml:
+        check_saml(document, virtual_proxies)
+        if surroundings.files:
+            check_saml_material(document, named, now)
+    elif surroundings.files:
+        check_provider_material(document, named)
     return wire
 
 

@@ -35,9 +35,13 @@ def check_gateway(document: Document, providers: Collection[str]) -> None:
         _check_targets(document, name, virtual_proxy)
 
 
-def check_provider(document: Document) -> None:
+def check_provider(document: Document, *, saml: bool = False) -> None:
     """All rules of an identity provider's file that need no named file."""
     mapping = document.root.section("mapping")
+    sections = [mapping.section("user_directory"), mapping.section("user_id"), *(one for _, one in mapping.sections("attributes"))]
+    for section in sections if not saml else []:
+        if section.get("name_id") is not None:
+            document.report(Code.MAPPING, section.key("name_id"), "an OpenID provider sends no NameID: name_id is for SAML")
     _check_directory(document, mapping)
     _check_source(document, mapping.get("user_id"))
     for _, attribute in mapping.sections("attributes"):
@@ -186,9 +190,9 @@ def _check_source(document: Document, node: Node | None) -> list[str]:
         return []
     sources = [key for key in node.entries if key in _SOURCES]
     if not sources:
-        document.report(Code.MAPPING, node, "one of value, claim and cel is needed here")
+        document.report(Code.MAPPING, node, "one of value, claim, cel and name_id is needed here")
     elif len(sources) > 1:
-        document.report(Code.MAPPING, node.key(sources[1]), "value, claim and cel exclude each other: exactly one is needed")
+        document.report(Code.MAPPING, node.key(sources[1]), "value, claim, cel and name_id exclude each other: exactly one is needed")
     return sources
 
 

@@ -17,6 +17,7 @@ from gateway.mapping import AccessRule, Rules
 from gateway.model import Secret
 from gateway.protocol.oidc import RelyingParty
 from gateway.protocol.qps import Node, Targets
+from gateway.protocol.saml import Certificate, IdentityProviderMetadata, ServiceProvider
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -124,10 +125,37 @@ class OidcSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataSettings:
+    """Where a SAML provider's description comes from: exactly one of `url`, `document` and `fixed`."""
+
+    url: str | None = None
+    document: bytes | None = None
+    fixed: IdentityProviderMetadata | None = None
+    signing_certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamlSettings:
+    """One SAML identity provider. `idp_initiated`: the virtual proxy that an unsolicited response leads to."""
+
+    name: str
+    display_name: str
+    service_provider: ServiceProvider
+    metadata: MetadataSettings
+    rules: Rules
+    access: AccessRule | None = None
+    idp_initiated: str | None = None
+    sign_metadata: bool = False
+
+
+ProviderSettings: TypeAlias = OidcSettings | SamlSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """Everything that one folder says."""
 
     gateway: GatewaySettings
     sites: Mapping[str, SiteSettings]
     virtual_proxies: Mapping[str, VirtualProxySettings]
-    providers: Mapping[str, OidcSettings]
+    providers: Mapping[str, ProviderSettings]

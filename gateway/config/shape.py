@@ -17,11 +17,10 @@ from gateway.config.wire import REFUSED, Readers, Wire
 
 W = TypeVar("W", bound=Wire)
 
-NULLABLE = frozenset({"starts_per_client"})
+NULLABLE = frozenset({"starts_per_client", "name_id_format", "idp_initiated"})
 """Keys for which a written `null` means something. A key with nothing behind it is always a mistake."""
 
 ELSEWHERE = {
-    "name_id": "a NameID comes with SAML only",
     "client_secret": "write client_auth: {method: client_secret_basic, secret: {file: PATH}}",
     "redirect_uri": "it follows from public_url: {public_url}/idp/{id}/callback",
     "tenant": "it is part of the issuer",

@@ -19,10 +19,11 @@ PATIENCE = aiohttp.ClientTimeout(total=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """One request and its answer. `location` is absolute; `began` and `ended` are seconds of `time.perf_counter`."""
+    """One request and its answer. `sent`: the form that was posted; `location` is absolute; times are seconds of `time.perf_counter`."""
 
     method: str
     url: str = field(repr=False)
+    sent: dict[str, str] = field(default_factory=dict, repr=False)
     status: int
     location: str | None = field(repr=False)
     cookies: dict[str, str] = field(repr=False)
@@ -40,28 +41,35 @@ class Form:
 
 
 class PageReader(HTMLParser):
-    """What a page offers and shows: its first form, and the texts that are marked by `data-show`, as (kind, name, text)."""
+    """What a page offers and shows: its first form, its links by their text, and the texts marked by `data-show`, as (kind, name, text)."""
 
     def __init__(self, body: str) -> None:
         super().__init__()
         self.form: Form | None = None
+        self.links: dict[str, str] = {}
         self.shown: list[tuple[str, str, str]] = []
         self._open: tuple[str, str] | None = None
+        self._link: str | None = None
         self.feed(body)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         self._open = (found["data-show"], found.get("data-name", "")) if "data-show" in found else None
-        if tag == "form" and self.form is None:
+        if tag == "a":
+            self._link = found.get("href")
+        elif tag == "form" and self.form is None:
             self.form = Form(found.get("action", ""))
         elif tag == "input" and self.form is not None and found.get("type") == "hidden":
             self.form.fields[found.get("name", "")] = found.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
-        del tag
         self._open = None
+        if tag == "a":
+            self._link = None
 
     def handle_data(self, data: str) -> None:
+        if self._link is not None:
+            self.links[data.strip()] = self._link
         if self._open is not None:
             self.shown.append((*self._open, data.strip()))
 
@@ -83,6 +91,10 @@ class ScriptedBrowser:
         """Open an address and follow where it leads."""
         return await self._follow(await self._send("GET", url))
 
+    async def click(self, page: Visit, link: str) -> Visit:
+        """Open what a page's link names, and follow where it leads."""
+        return await self.open(urljoin(page.url, link))
+
     async def submit(self, page: Visit, form: Form, **chosen: str) -> Visit:
         """Send a page's form by POST and follow where it leads."""
         return await self._follow(await self._send("POST", urljoin(page.url, form.action), form.fields | chosen))
@@ -101,6 +113,7 @@ class ScriptedBrowser:
             visit = Visit(
                 method=method,
                 url=url,
+                sent=data or {},
                 status=response.status,
                 location=urljoin(url, location) if location else None,
                 cookies={name: morsel.value for name, morsel in response.cookies.items()},

@@ -24,9 +24,10 @@ NODES = ("qlik1.corp.example", "qlik2.corp.example")
 
 
 def named_files(configs: Path) -> Iterator[str]:
-    """The names that the configuration files mention, each once, in order."""
+    """The names that the configuration files mention outside comments, each once, in order."""
     texts = (path.read_text() for path in sorted(configs.glob("*.yaml")))
-    yield from dict.fromkeys(name for text in texts for line in text.splitlines() for name in NAMED.findall(line))
+    lines = (line for text in texts for line in text.splitlines() if not line.lstrip().startswith("#"))
+    yield from dict.fromkeys(name for line in lines for name in NAMED.findall(line))
 
 
 def content_of(name: str, site: SiteCertificates) -> bytes:

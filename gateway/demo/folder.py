@@ -8,11 +8,16 @@ from pathlib import Path
 
 from gateway.demo.openid_provider import DemoOpenIdProvider
 from gateway.demo.openid_requests import Client
+from gateway.demo.saml_provider import DemoSamlProvider
 from gateway.demo.site import QlikSimulator
 from gateway.model import Secret
 
 HOST = "127.0.0.1"
-PROVIDER = "demo"
+OPENID = "openid"
+SAML = "saml"
+DISPLAY_NAMES = {OPENID: "Demo OpenID provider", SAML: "Demo SAML provider"}
+DIRECTORIES = {OPENID: "DEMO", SAML: "PARTNERS"}
+"""A user directory for each provider: the alice of one is not the alice of the other."""
 CLIENT_ID = "qlikgw-demo"
 VIRTUAL_PROXIES = {"sales": "sales", "main": ""}
 """The gateway's virtual proxies and their prefixes; `main` is the site's default one."""
@@ -43,44 +48,67 @@ VIRTUAL_PROXY = """\
     site: simulated
     prefix: "{prefix}"
     targets: [{targets}]
-    identity_providers: [{provider}]
+    identity_providers: [{providers}]
 """
-IDENTITY_PROVIDER = """\
+OPENID_PROVIDER = """\
 schema: 1
 protocol: oidc
-display_name: Demo identity provider
+display_name: {display_name}
 issuer: {issuer}
 client_id: {client_id}
 client_auth: {{method: client_secret_basic, secret: {{file: ../certs/{provider}.secret}}}}
 scopes: [openid, profile, email, groups]
 mapping:
-  user_directory: {{value: DEMO}}
+  user_directory: {{value: {directory}}}
   user_id: {{claim: sub}}
+"""
+SAML_PROVIDER = """\
+schema: 1
+protocol: saml
+display_name: {display_name}
+entity_id: {entity_id}
+metadata: {{url: {entity_id}}}
+mapping:
+  user_directory: {{value: {directory}}}
+  user_id: {{name_id: true}}
+"""
+ATTRIBUTES = """\
   attributes:
-    email: {{claim: email}}
-    group: {{cel: "claims.?groups.orValue([]).filter(g, g != 'qlik-users')"}}
-    identity_provider: {{cel: "idp"}}
+    email: {claim: email}
+    group: {cel: "claims.?groups.orValue([]).filter(g, g != 'qlik-users')"}
+    identity_provider: {cel: "idp"}
 allow: "'qlik-users' in claims.?groups.orValue([])"
 """
 
 
-def write_folder(base: Path, site: QlikSimulator, provider: DemoOpenIdProvider, *, port: int, management_port: int) -> Path:
-    """Write `idp_configs/` and `certs/` into `base`, and enter the gateway at the site and at the provider. Returns the former."""
+def write_folder(base: Path, site: QlikSimulator, openid: DemoOpenIdProvider, saml: DemoSamlProvider, *, ports: tuple[int, int]) -> Path:
+    """Write `idp_configs/` and `certs/` into `base`, and enter the gateway at the site and at the providers. Returns the former.
+
+    `ports`: for browsers, and for management.
+    """
+    port, management_port = ports
     public_url = f"http://{HOST}:{port}"
     secret = secrets.token_urlsafe(32)
     folder = base / "idp_configs"
     _write_certificates(base / "certs", site, secret)
     _write(folder / "gateway.yaml", _gateway(site, public_url, port, management_port))
-    _write(folder / f"{PROVIDER}.yaml", IDENTITY_PROVIDER.format(issuer=provider.issuer, client_id=CLIENT_ID, provider=PROVIDER))
+    _write(folder / f"{OPENID}.yaml", _provider(OPENID, OPENID_PROVIDER, issuer=openid.issuer, client_id=CLIENT_ID))
+    _write(folder / f"{SAML}.yaml", _provider(SAML, SAML_PROVIDER, entity_id=saml.entity_id))
     for name, prefix in VIRTUAL_PROXIES.items():
         site.link(prefix, f"{public_url}/vp/{name}/login")
-    redirect_uri = f"{public_url}/idp/{PROVIDER}/callback"
-    provider.register(Client(client_id=CLIENT_ID, secret=Secret(secret), redirect_uris=(redirect_uri,)))
+    redirect_uri = f"{public_url}/idp/{OPENID}/callback"
+    openid.register(Client(client_id=CLIENT_ID, secret=Secret(secret), redirect_uris=(redirect_uri,)))
+    saml.register(entity_id=f"{public_url}/idp/{SAML}/metadata", acs_url=f"{public_url}/idp/{SAML}/acs")
     return folder
+
+
+def _provider(name: str, template: str, **values: str) -> str:
+    return template.format(provider=name, display_name=DISPLAY_NAMES[name], directory=DIRECTORIES[name], **values) + ATTRIBUTES
 
 
 def _gateway(site: QlikSimulator, public_url: str, port: int, management_port: int) -> str:
     targets = ", ".join(site.url(node) for node in site.nodes)
+    providers = ", ".join(DISPLAY_NAMES)
     return GATEWAY.format(
         public_url=public_url,
         host=HOST,
@@ -88,7 +116,7 @@ def _gateway(site: QlikSimulator, public_url: str, port: int, management_port: i
         management_port=management_port,
         nodes="".join(NODE.format(named=site.proxy_rest_uri("", node), reach_at=site.reach_at(node)) for node in site.nodes).rstrip(),
         virtual_proxies="".join(
-            VIRTUAL_PROXY.format(name=name, prefix=prefix, targets=targets, provider=PROVIDER) for name, prefix in VIRTUAL_PROXIES.items()
+            VIRTUAL_PROXY.format(name=name, prefix=prefix, targets=targets, providers=providers) for name, prefix in VIRTUAL_PROXIES.items()
         ).rstrip(),
     )
 
@@ -99,7 +127,7 @@ def _write_certificates(certs: Path, site: QlikSimulator, secret: str) -> None:
     _write(certs / "client.pem", site.certificates.client.decode())
     _write(certs / "client_key.pem", site.certificates.client_key.decode())
     _write(certs / "cookie.key", cookie_key + "\n")
-    _write(certs / f"{PROVIDER}.secret", secret + "\n")
+    _write(certs / f"{OPENID}.secret", secret + "\n")
 
 
 def _write(path: Path, text: str) -> None:

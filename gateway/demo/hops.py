@@ -1,4 +1,4 @@
-"""One login told hop by hop, from what each party saw.
+"""A login told hop by hop, from what each party saw.
 
 The browser knows its own steps, the simulated parties the requests that reached them, the gateway's log the outcome.
 Nothing is told that nobody saw, two accounts of one thing may not differ, and no secret is shown.
@@ -29,7 +29,12 @@ class NotSeen(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Who saw what. `log`: the gateway's lines; `expected`: who should be signed in; `hub`: the address that was opened."""
+    """Who saw what of one login. `log`: the gateway's lines; `expected`: who should be signed in; `hub`: the address that was opened.
+
+    `protocol` is one of `HOPS`; `provider` the name that the provider gives itself: its issuer or entity id.
+    """
+
+    protocol: str
 
     visits: list[Visit] = field(repr=False)
     sightings: list[Sighting] = field(repr=False)
@@ -71,10 +76,22 @@ def proxy_redirect(evidence: Evidence) -> Hop:
 
 
 def authorization_request(evidence: Evidence) -> Hop:
-    """The gateway sends the browser to the identity provider."""
-    seen, visit = evidence.seen("authorization request"), evidence.visit(f"{evidence.gateway}/vp/")
-    _same("the state of the request", parameters(visit.location).get("state"), _reveal(seen.facts["state"]))
-    return Hop(name="authorization request", at=visit.ended, text=f"{visit.status} to {masked(visit.location)}")
+    """The gateway sends the browser to the OpenID provider (OIDC Core §3.1.2.1)."""
+    return _request(evidence, "authorization request", "state")
+
+
+def authentication_request(evidence: Evidence) -> Hop:
+    """The gateway sends the browser to the SAML provider (Profiles §4.1.3.3)."""
+    return _request(evidence, "authentication request", "RelayState")
+
+
+def _request(evidence: Evidence, name: str, state: str) -> Hop:
+    """The browser's last visit to the virtual proxy's login: the first may have shown the page to choose a provider on."""
+    seen, visit = evidence.seen(name), evidence.visit(f"{evidence.gateway}/vp/", last=True)
+    _same(f"the {state} of the request", parameters(visit.location).get(state), _reveal(seen.facts[state]))
+    chosen = parameters(visit.url).get("idp")
+    text = f"{visit.status} to {masked(visit.location)}"
+    return Hop(name=name, at=visit.ended, text=f"{text} (chosen: {chosen})" if chosen else text)
 
 
 def callback(evidence: Evidence) -> Hop:
@@ -93,6 +110,17 @@ def token(evidence: Evidence) -> Hop:
     facts = {name: mask(value) for name, value in seen.facts.items()}
     text = f"code {facts['code']} and verifier {facts['code_verifier']} for an ID token {facts['id_token']}: sub={facts['sub']}"
     return Hop(name="token", at=seen.at, text=f"{text}, {facts['claims']}")
+
+
+def assertion_consumer_service(evidence: Evidence) -> Hop:
+    """The provider sends the browser back to the gateway with a signed Response (Bindings §3.5.4)."""
+    seen, asked = evidence.seen("SAML response"), evidence.seen("authentication request")
+    visit = evidence.visit(f"{evidence.gateway}/idp/")
+    _same("the Response that came back", visit.sent.get("SAMLResponse"), _reveal(seen.facts["response"]))
+    _same("the RelayState that came back", visit.sent.get("RelayState"), _reveal(asked.facts["RelayState"]))
+    sent = " ".join(f"{name}={mask(Secret(value))}" for name, value in visit.sent.items())
+    text = f"{visit.method} {visit.url} {sent} of {evidence.provider}: NameID {seen.facts['sub']}, {seen.facts['attributes']}"
+    return Hop(name="assertion consumer service", at=visit.began, text=text)
 
 
 def mapping(evidence: Evidence) -> Hop:
@@ -142,27 +170,22 @@ def session(evidence: Evidence) -> Hop:
     return Hop(name="session", at=visit.ended, text=f"{visit.status}, the hub shows {_name(evidence.expected)}, {values}; cookie {cookies}")
 
 
-HOPS: tuple[Callable[[Evidence], Hop], ...] = (
-    proxy_redirect,
-    authorization_request,
-    callback,
-    token,
-    mapping,
-    ticket_request,
-    ticket,
-    redirect_back,
-    session,
-)
+_TO_QLIK = (mapping, ticket_request, ticket, redirect_back, session)
+HOPS: Mapping[str, tuple[Callable[[Evidence], Hop], ...]] = {
+    "OpenID Connect": (proxy_redirect, authorization_request, callback, token, *_TO_QLIK),
+    "SAML": (proxy_redirect, authentication_request, assertion_consumer_service, *_TO_QLIK),
+}
+"""A login's hops by its protocol."""
 
 
 def tell(evidence: Evidence) -> Iterator[Hop]:
     """Every hop in order. Raises `NotSeen` at the first that did not happen as it should."""
-    for hop in HOPS:
+    for hop in HOPS[evidence.protocol]:
         yield hop(evidence)
 
 
-def report(evidence: Evidence, began: float, trouble: str, say: Say) -> int:
-    """Print the hops as far as they go; 0 when that is to the end."""
+def report(evidence: Evidence, began: float, trouble: str, say: Say) -> bool:
+    """Print the hops as far as they go; True when that is to the end."""
     try:
         for number, hop in enumerate(tell(evidence), start=1):
             say(line(number, hop, began))
@@ -170,15 +193,15 @@ def report(evidence: Evidence, began: float, trouble: str, say: Say) -> int:
         say(f"FAILED: {problem}")
         for reason in filter(None, [trouble, *reasons(evidence)]):
             say(f"  {reason}")
-        return 1
+        return False
     say(f"Signed in as {_name(evidence.expected)} in {1000 * (evidence.visits[-1].ended - began):.0f} ms.")
-    return 0
+    return True
 
 
 def line(number: int, hop: Hop, began: float) -> str:
     """One hop as a line."""
     when = "" if hop.at is None else f"{1000 * (hop.at - began):.0f} ms"
-    return f"{number:2}. {hop.name:<21} {when:>8}  {hop.text}"
+    return f"{number:2}. {hop.name:<26} {when:>8}  {hop.text}"
 
 
 def reasons(evidence: Evidence) -> Iterable[str]:

@@ -35,7 +35,8 @@ from gateway.demo.openid_requests import (
     read_pairs,
     read_return_address,
 )
-from gateway.demo.pages import render
+from gateway.demo.provider_page import NO_STORE, provider_page
+from gateway.demo.users import DEMO_USERS, DemoUser
 from gateway.demo.watching import Watch, nobody
 from gateway.model import JsonValue, Secret
 from gateway.ports import Clock
@@ -44,32 +45,6 @@ LOOPBACK = "127.0.0.1"
 CODE_LIFETIME = timedelta(seconds=60)
 SIGN_IN_LIFETIME = timedelta(minutes=30)
 TOKEN_LIFETIME = timedelta(minutes=5)
-NO_STORE = {hdrs.CACHE_CONTROL: "no-store", "Pragma": "no-cache"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoUser:
-    """Somebody to sign in as. `note` is what the sign-in page says beside the name."""
-
-    sub: str
-    name: str
-    groups: tuple[str, ...]
-    note: str
-
-    def claims(self, scopes: Sequence[str]) -> dict[str, JsonValue]:
-        """The claims that the scopes ask for (OIDC Core §5.4; `groups` is a custom scope of this provider)."""
-        by_scope: dict[str, dict[str, JsonValue]] = {
-            "profile": {"name": self.name, "preferred_username": self.sub},
-            "email": {"email": f"{self.sub}@example.com", "email_verified": True},
-            "groups": {"groups": list(self.groups)},
-        }
-        return {name: value for scope in scopes for name, value in by_scope.get(scope, {}).items()}
-
-
-DEMO_USERS = (
-    DemoUser(sub="alice", name="Alice", groups=("qlik-users", "sales", "finance"), note="Sales and finance; may use Qlik Sense."),
-    DemoUser(sub="bob", name="Bob", groups=("warehouse",), note="Not in the group that may use Qlik Sense: will be refused."),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +135,7 @@ class DemoOpenIdProvider:
         try:
             address = read_return_address(pairs, self._clients)
         except Unanswerable as reason:
-            return _page("refused.html", status=400, reason=str(reason))
+            return provider_page("refused.html", status=400, reason=str(reason))
         try:
             return self._ask(read_authorization_request(pairs, address))
         except OAuthError as error:
@@ -179,14 +154,14 @@ class DemoOpenIdProvider:
         )
         name = secrets.token_urlsafe(24)
         self._asked[name] = (wanted, self._clock.now() + SIGN_IN_LIFETIME)
-        return _page("sign_in.html", client_id=wanted.client.client_id, request=name, users=self.users)
+        return provider_page("sign_in.html", client_id=wanted.client.client_id, request=name, users=self.users)
 
     async def _sign_in(self, request: web.Request) -> web.Response:
         """The sign-in page was sent: a code for the chosen user, or `access_denied` where none was chosen."""
         fields = dict(read_pairs(await request.text()))
         wanted, until = self._asked.pop(fields.get("request", ""), (None, self._clock.now()))
         if wanted is None or self._clock.now() >= until:
-            return _page("refused.html", status=400, reason="This sign-in page has been used already or is too old. Start again.")
+            return provider_page("refused.html", status=400, reason="This sign-in page has been used already or is too old. Start again.")
         address = ReturnAddress(
             client=wanted.client, redirect_uri=wanted.redirect_uri, state=wanted.state, response_mode=wanted.response_mode
         )
@@ -202,7 +177,7 @@ class DemoOpenIdProvider:
         fields = {**answer, **({"state": address.state} if address.state else {}), "iss": self.issuer}
         if address.response_mode == "form_post":
             nonce = secrets.token_urlsafe(16)
-            return _page("form_post.html", action=address.redirect_uri, fields=fields, nonce=nonce)
+            return provider_page("form_post.html", action=address.redirect_uri, fields=fields, nonce=nonce)
         joint = "&" if "?" in address.redirect_uri else "?"
         return web.Response(status=303, headers={hdrs.LOCATION: f"{address.redirect_uri}{joint}{urlencode(fields)}", **NO_STORE})
 
@@ -236,7 +211,7 @@ class DemoOpenIdProvider:
                 "code": Secret(fields["code"]),
                 "code_verifier": Secret(fields["code_verifier"]),
                 "sub": grant.user.sub,
-                "claims": ", ".join(grant.user.claims(grant.request.scopes)),
+                "claims": ", ".join(_claims(grant.user, grant.request.scopes)),
                 "id_token": Secret(id_token),
             },
         )
@@ -248,7 +223,7 @@ class DemoOpenIdProvider:
         now = int(self._clock.now().timestamp())
         key = self._keys[0]
         claims: dict[str, JsonValue] = {
-            **grant.user.claims(grant.request.scopes),
+            **_claims(grant.user, grant.request.scopes),
             "iss": self.issuer,
             "sub": grant.user.sub,
             "aud": grant.request.client.client_id,
@@ -261,14 +236,15 @@ class DemoOpenIdProvider:
         return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT"}, dict(claims), key)
 
 
+def _claims(user: DemoUser, scopes: Sequence[str]) -> dict[str, JsonValue]:
+    """What the scopes ask for (OIDC Core §5.4; `groups` is a custom scope of this provider)."""
+    by_scope: dict[str, dict[str, JsonValue]] = {
+        "profile": {"name": user.name, "preferred_username": user.sub},
+        "email": {"email": user.email, "email_verified": True},
+        "groups": {"groups": list(user.groups)},
+    }
+    return {name: value for scope in scopes for name, value in by_scope.get(scope, {}).items()}
+
+
 def _new_key() -> RSAKey:
     return RSAKey.generate_key(2048, parameters={"kid": secrets.token_hex(4), "use": "sig", "alg": "RS256"})
-
-
-def _page(template: str, *, status: int = 200, nonce: str = "", **values: object) -> web.Response:
-    """No `form-action` in the policy: Chromium applies it along the redirects that follow a form, and those lead to clients."""
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
-    if nonce:
-        policy += f"; script-src 'nonce-{nonce}'"
-    headers = {**NO_STORE, "Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
-    return web.Response(status=status, text=render(template, nonce=nonce, **values), content_type="text/html", headers=headers)

@@ -1,4 +1,4 @@
-"""`qlikgw demo`: a simulated Qlik site, a demo OpenID provider and the real gateway, in one process on loopback.
+"""`qlikgw demo`: a simulated Qlik site, two demo identity providers and the real gateway, in one process on loopback.
 
 The gateway is built from a configuration folder by the same `config.load` and the same `app.Gateway` as in production.
 """
@@ -24,9 +24,10 @@ import aiohttp
 from gateway import config
 from gateway.app import Gateway
 from gateway.demo.browser import PageReader, ScriptedBrowser
-from gateway.demo.folder import HOST, PROVIDER, write_folder
+from gateway.demo.folder import DIRECTORIES, DISPLAY_NAMES, HOST, OPENID, SAML, write_folder
 from gateway.demo.hops import Evidence, Say, report
 from gateway.demo.openid_provider import DemoOpenIdProvider
+from gateway.demo.saml_provider import DemoSamlProvider
 from gateway.demo.site import QlikSimulator
 from gateway.demo.watching import Watch, Watcher, nobody
 from gateway.journal import start_logging
@@ -36,11 +37,8 @@ from gateway.system import SystemClock
 USUAL_PORT = 8080
 NODES = ("qlik1.corp.example", "qlik2.corp.example")
 WHO = "alice"
-EXPECTED = QlikUser(
-    directory="DEMO",
-    user_id=WHO,
-    attributes=(("email", "alice@example.com"), ("group", "sales"), ("group", "finance"), ("identity_provider", PROVIDER)),
-)
+PROTOCOLS = {"OpenID Connect": OPENID, "SAML": SAML}
+"""The providers by what they speak: one login each."""
 
 
 class CannotStart(Exception):
@@ -52,7 +50,8 @@ class Stage:
     """Everything that runs."""
 
     site: QlikSimulator
-    provider: DemoOpenIdProvider
+    openid: DemoOpenIdProvider
+    saml: DemoSamlProvider
     public_url: str
     folder: Path
 
@@ -63,10 +62,13 @@ async def staged(port: int, watch: Watch = nobody) -> AsyncIterator[Stage]:
     clock = SystemClock()
     site = await asyncio.to_thread(lambda: QlikSimulator(clock=clock, nodes=NODES, virtual_proxies={"sales": "", "": ""}, watch=watch))
     with tempfile.TemporaryDirectory(prefix="qlikgw-demo-") as base:
-        async with site, DemoOpenIdProvider(clock=clock, watch=watch) as provider:
-            folder = write_folder(Path(base), site, provider, port=port, management_port=free_port())
+        openid, saml = await asyncio.to_thread(
+            lambda: (DemoOpenIdProvider(clock=clock, watch=watch), DemoSamlProvider(clock=clock, watch=watch))
+        )
+        async with site, openid, saml:
+            folder = write_folder(Path(base), site, openid, saml, ports=(port, free_port()))
             async with running(folder):
-                yield Stage(site=site, provider=provider, public_url=f"http://{HOST}:{port}", folder=folder)
+                yield Stage(site=site, openid=openid, saml=saml, public_url=f"http://{HOST}:{port}", folder=folder)
 
 
 @asynccontextmanager
@@ -99,34 +101,55 @@ def free_port(preferred: int = 0) -> int:
 
 
 async def log_in_once(port: int | None, say: Say) -> int:
-    """One login by a scripted browser, told hop by hop. 0: it ended with the right Qlik session."""
+    """One login per protocol by a scripted browser, told hop by hop. 0: each ended with the right Qlik session."""
     log, watcher = io.StringIO(), Watcher()
     start_logging(level="info", form="json", stream=log)
-    async with staged(port or free_port(), watcher) as stage, ScriptedBrowser() as browser:
-        hub, began, trouble = stage.site.hub("sales"), time.perf_counter(), ""
-        say(f"OpenID Connect: {WHO} signs in at {hub}")
+    async with staged(port or free_port(), watcher) as stage:
+        good = [await log_in(protocol, stage, watcher, log, say) for protocol in PROTOCOLS]
+    return 0 if all(good) else 1
+
+
+async def log_in(protocol: str, stage: Stage, watcher: Watcher, log: io.StringIO, say: Say) -> bool:
+    """One login in a browser of its own. `watcher` and `log` go on from login to login: this one's part is what they gain."""
+    hub, idp, trouble = stage.site.hub("sales"), PROTOCOLS[protocol], ""
+    sightings, lines, began = len(watcher.sightings), len(log.getvalue()), time.perf_counter()
+    say(f"{protocol}: {WHO} signs in at {hub}")
+    async with ScriptedBrowser() as browser:
         try:
-            await sign_in(browser, hub)
+            await sign_in(browser, hub, DISPLAY_NAMES[idp])
         except (aiohttp.ClientError, TimeoutError) as error:
             trouble = f"{type(error).__name__}: {error}"
-        evidence = Evidence(
-            visits=browser.visits,
-            sightings=watcher.sightings,
-            log=[json.loads(line) for line in log.getvalue().splitlines()],
-            hub=hub,
-            gateway=stage.public_url,
-            provider=stage.provider.issuer,
-            expected=EXPECTED,
-        )
-        return report(evidence, began, trouble, say)
+    evidence = Evidence(
+        protocol=protocol,
+        visits=browser.visits,
+        sightings=watcher.sightings[sightings:],
+        log=[json.loads(line) for line in log.getvalue()[lines:].splitlines()],
+        hub=hub,
+        gateway=stage.public_url,
+        provider={OPENID: stage.openid.issuer, SAML: stage.saml.entity_id}[idp],
+        expected=expected(idp),
+    )
+    return report(evidence, began, trouble, say)
 
 
-async def sign_in(browser: ScriptedBrowser, hub: str) -> None:
-    """Open the hub, and choose a user on the provider's sign-in page if that is where it leads."""
+def expected(idp: str) -> QlikUser:
+    """Who is to be signed in when `WHO` comes from that provider."""
+    attributes = (("email", f"{WHO}@example.com"), ("group", "sales"), ("group", "finance"), ("identity_provider", idp))
+    return QlikUser(directory=DIRECTORIES[idp], user_id=WHO, attributes=attributes)
+
+
+async def sign_in(browser: ScriptedBrowser, hub: str, provider: str) -> None:
+    """Do as a person does, as far as the pages lead: choose the provider, choose the user, and let the answer be posted."""
     page = await browser.open(hub)
+    chooser = PageReader(page.body).links
+    if provider in chooser:
+        page = await browser.click(page, chooser[provider])
     form = PageReader(page.body).form
     if form is not None and "request" in form.fields:
-        await browser.submit(page, form, user=WHO)
+        page = await browser.submit(page, form, user=WHO)
+    form = PageReader(page.body).form
+    if form is not None and "SAMLResponse" in form.fields:
+        await browser.submit(page, form)
 
 
 async def stay_up(port: int | None, say: Say) -> int:
@@ -146,10 +169,11 @@ async def stay_up(port: int | None, say: Say) -> int:
 
 def welcome(stage: Stage) -> list[str]:
     """What to open, and whom to sign in as."""
-    users = [f"  sign in as  {user.sub:<7} {user.note}" for user in stage.provider.users]
+    users = [f"  sign in as  {user.sub:<7} {user.note}" for user in stage.openid.users]
     return [
         "",
         f"  Open        {stage.site.hub('sales')}",
+        f"  and choose  {' or '.join(DISPLAY_NAMES.values())}",
         f"  or          {stage.site.hub('')}  (the default virtual proxy)",
         f"  or          {stage.site.hub('sales', NODES[1])}  (another node)",
         *users,

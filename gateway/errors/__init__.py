@@ -7,7 +7,9 @@ carries, `detail`, is for the log alone: it may name hosts and claims, never a t
     GatewayError
     ├── BrowserError    QGW-1xx  what the browser sent
     ├── ProviderError   QGW-2xx  what the identity provider did
-    │   └── TokenError           ... an ID token that does not prove what it should
+    │   ├── TokenError           ... an ID token that does not prove what it should
+    │   ├── SamlError            ... a SAML response that does not prove what it should
+    │   └── MetadataError        ... a SAML provider's description of itself that cannot be used
     ├── IdentityError   QGW-3xx  claims, mapping, access rules
     ├── QlikError       QGW-4xx  the Qlik Sense Proxy Service
     ├── ConfigError     QGW-5xx  the configuration (its problems have codes of their own: `config.diagnostics`)
@@ -78,6 +80,38 @@ from gateway.errors.provider import (
     UserinfoRefused,
 )
 from gateway.errors.qlik import CertificateRejected, NodeAnswer, NodeNotVerified, NodeUnreachable, PrefixUnknown, QlikError, TargetRefused
+from gateway.errors.saml import (
+    GroupsNotSent,
+    MetadataEntity,
+    MetadataError,
+    MetadataExpired,
+    MetadataMalformed,
+    MetadataSignature,
+    MetadataUnusable,
+    OpinionsDiffer,
+    SamlAttribute,
+    SamlAudience,
+    SamlAuthnContext,
+    SamlConditions,
+    SamlDecryption,
+    SamlDestination,
+    SamlEncryptionMethod,
+    SamlError,
+    SamlInResponseTo,
+    SamlIssuer,
+    SamlMalformed,
+    SamlMarkup,
+    SamlNameId,
+    SamlReauthentication,
+    SamlSignature,
+    SamlSignatureMethod,
+    SamlStructure,
+    SamlSubject,
+    SamlTimes,
+    SamlTooLarge,
+    SamlUnsigned,
+    SamlUnsolicited,
+)
 
 __all__ = [
     "ACCOUNT",
@@ -99,6 +133,7 @@ __all__ = [
     "DiscoveryRefused",
     "ExpressionFailed",
     "GatewayError",
+    "GroupsNotSent",
     "IdentityError",
     "InternalError",
     "LoginAlreadyUsed",
@@ -107,6 +142,12 @@ __all__ = [
     "MalformedResponse",
     "MalformedStart",
     "MalformedUser",
+    "MetadataEntity",
+    "MetadataError",
+    "MetadataExpired",
+    "MetadataMalformed",
+    "MetadataSignature",
+    "MetadataUnusable",
     "MethodNotAllowed",
     "MixUp",
     "NoLoginInFlight",
@@ -115,6 +156,7 @@ __all__ = [
     "NodeUnreachable",
     "NotANavigation",
     "NotFound",
+    "OpinionsDiffer",
     "Overloaded",
     "PrefetchRefused",
     "PrefixUnknown",
@@ -126,6 +168,28 @@ __all__ = [
     "RequestTooLarge",
     "ReservedAttribute",
     "ReservedDirectory",
+    "SamlAttribute",
+    "SamlAudience",
+    "SamlAuthnContext",
+    "SamlConditions",
+    "SamlDecryption",
+    "SamlDestination",
+    "SamlEncryptionMethod",
+    "SamlError",
+    "SamlInResponseTo",
+    "SamlIssuer",
+    "SamlMalformed",
+    "SamlMarkup",
+    "SamlNameId",
+    "SamlReauthentication",
+    "SamlSignature",
+    "SamlSignatureMethod",
+    "SamlStructure",
+    "SamlSubject",
+    "SamlTimes",
+    "SamlTooLarge",
+    "SamlUnsigned",
+    "SamlUnsolicited",
     "SignInDenied",
     "StoreError",
     "StoreFull",

@@ -25,13 +25,14 @@ _PATIENCE: Final = timedelta(minutes=1)  # between two tries to refresh what can
 class _Held(Generic[T]):
     value: T
     since: datetime
+    fresh_until: datetime
 
 
 class Kept(Generic[T]):
     """The last good copy of what `fetch` gives.
 
-    Fresh for `fresh_for`; then refreshed by the next login, and served on when that fails, until it is as old as
-    `usable_for`. `on_trouble` hears of each failed refresh.
+    Fresh for `fresh_for`, which may depend on the copy; then refreshed by the next login, and served on when that fails,
+    until it is as old as `usable_for`. `on_trouble` hears of each failed refresh.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Kept(Generic[T]):
         fetch: Callable[[], Awaitable[T]],
         *,
         clock: Clock,
-        fresh_for: timedelta,
+        fresh_for: timedelta | Callable[[T], timedelta],
         usable_for: timedelta,
         on_trouble: Callable[[GatewayError], None],
     ) -> None:
@@ -53,6 +54,12 @@ class Kept(Generic[T]):
         self._lock = asyncio.Lock()
         self._landings = 0
         self._outcome: _Held[T] | GatewayError = GatewayError("nothing was fetched yet")
+
+    def seed(self, value: T) -> None:
+        """A copy from before, to be served when the first refresh fails. Does nothing when there is one already."""
+        if self._held is None:
+            now = self._clock.now()
+            self._held = _Held(value=value, since=now, fresh_until=now)
 
     async def current(self) -> T:
         """A copy that may be used. Raises what `fetch` raises when there is none."""
@@ -74,9 +81,8 @@ class Kept(Generic[T]):
         return await self._land() if self._lock.locked() or allowed() else than
 
     def _serves_at_once(self, held: _Held[T], now: datetime) -> bool:
-        age = now - held.since
         waiting = self._lock.locked() or (self._retry_at is not None and now < self._retry_at)
-        return age < self._fresh_for or (waiting and age < self._usable_for)
+        return now < held.fresh_until or (waiting and now - held.since < self._usable_for)
 
     async def _land(self) -> T:
         """One fetch at a time: who comes while one is under way gets its outcome, good or bad, not a fetch of their own.
@@ -95,7 +101,10 @@ class Kept(Generic[T]):
 
     async def _attempt(self) -> _Held[T] | GatewayError:
         try:
-            self._held = _Held(value=await self._fetch(), since=self._clock.now())
+            value = await self._fetch()
+            now = self._clock.now()
+            fresh_for = self._fresh_for(value) if callable(self._fresh_for) else self._fresh_for
+            self._held = _Held(value=value, since=now, fresh_until=now + fresh_for)
         except GatewayError as error:
             if self._held is not None:
                 self._retry_at = self._clock.now() + _PATIENCE

@@ -96,6 +96,14 @@ class OidcProvider:
         auth = self._rp.client_auth
         return oidc.public_jwks(auth) if isinstance(auth, oidc.PrivateKeyJwt) else None
 
+    def metadata_document(self) -> None:
+        """OpenID Connect knows no metadata of a relying party."""
+
+    def is_unsolicited(self, response: IdpResponse) -> bool:
+        """Every answer must name a state of ours; the cookie decides."""
+        del response
+        return False
+
     async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
         """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one random seed."""
         description = await self._description.current()

@@ -11,9 +11,12 @@ from aiohttp import web
 
 from gateway.errors import MalformedResponse, MalformedStart, NotANavigation, PrefetchRefused, RequestTooLarge
 from gateway.model import Binding, IdpResponse
+from gateway.protocol.saml import MAX_ENCODED
 
 MOST_PARAMETERS = 32
-LONGEST_PARAMETER = 8192
+LARGEST_FORM = {Binding.FORM_POST: 64 * 1024, Binding.SAML_POST: 600 * 1024}
+"""Bytes of a form: an authorization response, or a SAML response, percent-encoded."""
+LONGEST_FIELD = {Binding.QUERY: 8192, Binding.FORM_POST: 8192, Binding.SAML_POST: MAX_ENCODED}
 FORM_SECONDS = 10.0
 """How long the body of a form may take to arrive."""
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -36,21 +39,27 @@ def single(pairs: Pairs, name: str) -> str | None:
 
 def query_response(request: web.Request) -> IdpResponse:
     """An identity provider's answer in the query. Raises `MalformedResponse`."""
-    return IdpResponse(binding=Binding.QUERY, fields=_fields(_pairs(request.rel_url.raw_query_string, MalformedResponse)))
+    return IdpResponse(
+        binding=Binding.QUERY,
+        fields=_fields(_pairs(request.rel_url.raw_query_string, MalformedResponse), longest=LONGEST_FIELD[Binding.QUERY]),
+    )
 
 
-async def form_response(request: web.Request) -> IdpResponse:
+async def form_response(request: web.Request, binding: Binding = Binding.FORM_POST) -> IdpResponse:
     """An identity provider's answer in a form that the browser posted. Raises `MalformedResponse`, `RequestTooLarge`."""
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
         raise MalformedResponse("not a form, or a compressed one")
     try:
         async with asyncio.timeout(FORM_SECONDS):
-            text = (await request.read()).decode("ascii")
+            body = await request.read()
+        text = body.decode("ascii")
     except web.HTTPRequestEntityTooLarge as error:
         raise RequestTooLarge("form") from error
     except (UnicodeDecodeError, TimeoutError, web.RequestPayloadError, ConnectionError) as error:
         raise MalformedResponse(f"the form did not arrive whole: {type(error).__name__}") from error
-    return IdpResponse(binding=Binding.FORM_POST, fields=_fields(_pairs(text, MalformedResponse)))
+    if len(body) > LARGEST_FORM[binding]:
+        raise RequestTooLarge("form")
+    return IdpResponse(binding=binding, fields=_fields(_pairs(text, MalformedResponse), longest=LONGEST_FIELD[binding]))
 
 
 def _pairs(text: str, error: type[MalformedStart | MalformedResponse]) -> Pairs:
@@ -60,12 +69,12 @@ def _pairs(text: str, error: type[MalformedStart | MalformedResponse]) -> Pairs:
         raise error("too many parameters, or not UTF-8") from problem
 
 
-def _fields(pairs: Pairs) -> Mapping[str, str]:
+def _fields(pairs: Pairs, *, longest: int) -> Mapping[str, str]:
     """RFC 6749 §3.1: a parameter must not come twice."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise MalformedResponse("a parameter came twice")
-    if any(len(value) > LONGEST_PARAMETER for value in fields.values()):
+    if any(len(value) > longest for value in fields.values()):
         raise MalformedResponse("a parameter is too long")
     return fields
 

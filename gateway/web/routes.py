@@ -6,17 +6,15 @@ from aiohttp import web
 
 from gateway.journal import Metrics
 from gateway.routing import Live
+from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import SERVICES, Services
-from gateway.web.handlers import keys, login, management
+from gateway.web.handlers import keys, login, management, saml
 from gateway.web.middleware import around
-
-LARGEST_BODY = 256 * 1024
-"""Bytes of a form that a browser may post."""
 
 
 def gateway_application(services: Services) -> web.Application:
     """What browsers and identity providers reach."""
-    app = web.Application(middlewares=[around], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[around], client_max_size=max(LARGEST_FORM.values()))
     app[SERVICES] = services
     app.add_routes(
         [
@@ -24,6 +22,8 @@ def gateway_application(services: Services) -> web.Application:
             web.get("/vp/{vp}/login/", login.start, allow_head=False),
             web.get("/idp/{idp}/callback", login.callback_get, allow_head=False),
             web.post("/idp/{idp}/callback", login.callback_post),
+            web.post("/idp/{idp}/acs", saml.acs),
+            web.get("/idp/{idp}/metadata", keys.metadata),
             web.get("/idp/{idp}/jwks.json", keys.jwks),
         ]
     )

@@ -14,6 +14,8 @@ from gateway.errors import (
     AddressRefused,
     Blame,
     GatewayError,
+    SamlInResponseTo,
+    SamlUnsolicited,
     TargetRefused,
     UnknownNode,
 )
@@ -33,6 +35,8 @@ EXCEPTIONS = {
     UnknownNode: Blame.OPERATOR,  # the user can only ask for the node to be listed
     AddressRefused: Blame.OPERATOR,  # the provider names an address that our configuration must allow
     TargetRefused: Blame.BROWSER,  # whoever made the link chose the address
+    SamlUnsolicited: Blame.BROWSER,  # the user began at the provider
+    SamlInResponseTo: Blame.BROWSER,  # the answer to another sign-in, in another tab or of somebody else
 }
 FITTING = {TELL_ADMIN: Blame.OPERATOR, TELL_IDP: Blame.IDP, TELL_QLIK: Blame.QLIK}
 

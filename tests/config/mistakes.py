@@ -230,13 +230,6 @@ MISTAKES = (
         "a wrong protocol", ENTRA, "protocol: oidc", "protocol: oicd", Told(2, "oicd", 506, "this must be oidc", "did you mean 'oidc'?")
     ),
     Mistake(
-        "SAML",
-        ENTRA,
-        "protocol: oidc",
-        "protocol: saml",
-        Told(2, "saml", 521, "SAML is not available in this version", "use protocol: oidc"),
-    ),
-    Mistake(
         "a number for a text",
         ENTRA,
         "client_id: 00000000-0000-0000-0000-000000000000",
@@ -701,9 +694,9 @@ MISTAKES = (
         ENTRA,
         "{claim: oid}",
         "{claim: oid, value: x}",
-        Told(8, "value", 518, "value, claim and cel exclude each other: exactly one is needed"),
+        Told(8, "value", 518, "value, claim, cel and name_id exclude each other: exactly one is needed"),
     ),
-    Mistake("no source", ENTRA, "{claim: oid}", "{}", Told(8, "{", 518, "one of value, claim and cel is needed here")),
+    Mistake("no source", ENTRA, "{claim: oid}", "{}", Told(8, "{", 518, "one of value, claim, cel and name_id is needed here")),
     Mistake(
         "a reserved attribute",
         ENTRA,
@@ -793,7 +786,7 @@ MISTAKES = (
         ENTRA,
         "{claim: oid}",
         "{name_id: true}",
-        Told(8, "name_id", 504, "there is no key 'name_id' here", "a NameID comes with SAML only"),
+        Told(8, "name_id", 518, "an OpenID provider sends no NameID: name_id is for SAML"),
     ),
     Mistake(
         "a TLS certificate without its key",

@@ -89,12 +89,6 @@ def test_schema_prints_a_schema_alone(arguments: tuple[str, ...]) -> None:
     assert json.loads(result.stdout)["title"] == f"qlikgw {arguments[0] if arguments else 'gateway'}"
 
 
-def test_schema_of_saml_says_that_there_is_none_yet() -> None:
-    result = run("schema", "saml")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "not available" in result.stderr
-
-
 def test_keygen_cookie_prints_32_fresh_bytes() -> None:
     first, second = (run("keygen", "cookie").stdout for _ in range(2))
     assert first != second

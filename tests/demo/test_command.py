@@ -13,19 +13,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from gateway.demo.browser import PageReader, ScriptedBrowser
+from gateway.demo.browser import PageReader, ScriptedBrowser, Visit
 from gateway.demo.run import free_port
 
+TO_QLIK = ["mapping", "ticket request", "ticket", "redirect back", "session"]
 HOPS = [
-    "proxy redirect",
-    "authorization request",
-    "callback",
-    "token",
-    "mapping",
-    "ticket request",
-    "ticket",
-    "redirect back",
-    "session",
+    *("proxy redirect", "authorization request", "callback", "token", *TO_QLIK),
+    *("proxy redirect", "authentication request", "assertion consumer service", *TO_QLIK),
 ]
 PATIENCE = 60
 ROOT = Path(__file__).parents[2]
@@ -46,19 +40,22 @@ async def output(process: Process) -> str:
     return text.decode()
 
 
-async def test_once_completes_a_login_and_prints_every_hop(tmp_path: Path) -> None:
+async def test_once_completes_a_login_by_each_protocol_and_prints_every_hop(tmp_path: Path) -> None:
     process = await demo("--once", temporary=tmp_path)
     text = await output(process)
     assert process.returncode == 0, text
     assert re.findall(r"^ ?\d+\. ([a-z ]+?) {2,}", text, re.MULTILINE) == HOPS
-    assert "DEMO\\alice" in text.splitlines()[-1]
+    signed_in = [line.rsplit(" in ", 1)[0] for line in text.splitlines() if line.startswith("Signed in")]
+    assert signed_in == ["Signed in as DEMO\\alice", "Signed in as PARTNERS\\alice"]
     assert left_in(tmp_path) == []
 
 
 async def test_once_shows_no_secret(tmp_path: Path) -> None:
     text = await output(await demo("--once", temporary=tmp_path))
-    shown = re.findall(r"\b(state|code|nonce|code_challenge|targetId|qlikTicket|X-Qlik-Session-sales-HTTP)=(\S+)", text)
-    assert len(shown) >= 7
+    shown = re.findall(
+        r"\b(state|code|nonce|code_challenge|targetId|qlikTicket|X-Qlik-Session-sales-HTTP|SAMLRequest|SAMLResponse|RelayState)=(\S+)", text
+    )
+    assert len(shown) >= 14
     assert all(re.fullmatch(r"\S{3}…\(\d+\)", value) for _, value in shown), shown
     assert not re.search(r"[A-Za-z0-9_-]{30,}", re.sub(r"http://\S+", "", text))
 
@@ -96,12 +93,19 @@ async def test_without_once_it_stays_up_until_a_signal(tmp_path: Path, number: s
 
 
 async def check_that_bob_is_refused_and_alice_comes_in(hub: str) -> None:
-    async with ScriptedBrowser() as browser:
-        pages = {}
-        for user in ("bob", "alice"):
-            page = await browser.open(hub)
-            form = PageReader(page.body).form
-            assert form is not None
-            pages[user] = await browser.submit(page, form, user=user)
-    assert (pages["bob"].status, "QGW-306" in pages["bob"].body) == (403, True)
-    assert ("user", "", "DEMO\\alice") in PageReader(pages["alice"].body).shown
+    for provider, directory in (("Demo OpenID provider", "DEMO"), ("Demo SAML provider", "PARTNERS")):
+        async with ScriptedBrowser() as browser:
+            pages = {user: await sign_in(browser, hub, provider, user) for user in ("bob", "alice")}
+        assert (pages["bob"].status, "QGW-306" in pages["bob"].body) == (403, True)
+        assert ("user", "", f"{directory}\\alice") in PageReader(pages["alice"].body).shown
+
+
+async def sign_in(browser: ScriptedBrowser, hub: str, provider: str, user: str) -> Visit:
+    """By the links and forms of the pages alone."""
+    chooser = await browser.open(hub)
+    page = await browser.click(chooser, PageReader(chooser.body).links[provider])
+    form = PageReader(page.body).form
+    assert form is not None
+    page = await browser.submit(page, form, user=user)
+    form = PageReader(page.body).form
+    return await browser.submit(page, form) if form is not None and "SAMLResponse" in form.fields else page

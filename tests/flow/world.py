@@ -1,11 +1,11 @@
-"""A whole world on loopback: a simulated Qlik site, OpenID providers, the gateway from its YAML folder, and browsers."""
+"""A whole world on loopback: a simulated Qlik site, OpenID and SAML providers, the gateway from its YAML folder, and browsers."""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from http.cookies import SimpleCookie
@@ -23,6 +23,7 @@ from gateway.app import Gateway
 from gateway.demo.certificates import SiteCertificates
 from gateway.demo.openid_provider import DemoOpenIdProvider
 from gateway.demo.openid_requests import Client
+from gateway.demo.saml_provider import DemoSamlProvider
 from gateway.demo.site import QlikSimulator
 from gateway.demo.site.memory import Session
 from gateway.model import Secret
@@ -120,6 +121,7 @@ class World:
     management: str
     session: aiohttp.ClientSession
     prefixes: tuple[str, ...] = field(default=("sales",))
+    saml: dict[str, DemoSamlProvider] = field(default_factory=dict)
 
     def browser(self) -> Browser:
         return Browser(self.session)
@@ -156,7 +158,7 @@ def write(folder: Path, name: str, content: object) -> None:
     (folder / name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
-def gateway_yaml(site: QlikSimulator, providers: Mapping[str, DemoOpenIdProvider], port: int) -> dict[str, Any]:
+def gateway_yaml(site: QlikSimulator, providers: Iterable[str], port: int) -> dict[str, Any]:
     nodes = [
         {"proxy_rest_uri": site.proxy_rest_uri("", name), "reach_at": site.reach_at(name), "server_name": name}
         for name in site.certificates.servers
@@ -205,6 +207,22 @@ def provider_yaml(provider: DemoOpenIdProvider, name: str) -> dict[str, Any]:
     }
 
 
+def saml_yaml(provider: DemoSamlProvider, name: str) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "protocol": "saml",
+        "display_name": f"Provider {name}",
+        "entity_id": provider.entity_id,
+        "metadata": {"url": provider.entity_id},
+        "mapping": {
+            "user_directory": {"value": "PARTNERS"},
+            "user_id": {"name_id": True},
+            "attributes": {"email": {"claim": "email"}, "group": {"claim": "groups"}, "idp": {"cel": "idp"}},
+        },
+        "allow": "'qlik-users' in claims.groups",
+    }
+
+
 def write_certificates(folder: Path, certificates: SiteCertificates, secrets: Mapping[str, bytes]) -> None:
     folder.mkdir()
     for name, content in {
@@ -224,14 +242,20 @@ async def start_world(
     *,
     prefixes: tuple[str, ...] = ("sales",),
     idps: tuple[str, ...] = ("entra",),
+    saml: tuple[str, ...] = (),
     edit_gateway: Edit = lambda _: None,
     edit_provider: Edit = lambda _: None,
+    edit_saml: Edit = lambda _: None,
     clock: Clock | None = None,
     port: int | None = None,
     secrets: Mapping[str, bytes] | None = None,
+    foreign: Mapping[str, dict[str, Any]] | None = None,
     **simulator: Any,
 ) -> World:
-    """Start it all. `edit_gateway` and `edit_provider` change the YAML before it is written; `secrets` are further files in certs/."""
+    """Start it all. `idps` are OpenID providers, `saml` SAML providers; `edit_…` change the YAML before it is written.
+
+    `secrets` are further files in certs/, `foreign` the YAML of further providers, which others have started.
+    """
     clock, port = clock or FixedClock(), port or unused_port()
     modules = {prefix: f"http://127.0.0.1:{port}/vp/{prefix or 'default'}/login" for prefix in prefixes}
     site = QlikSimulator(clock=clock, nodes=list(certificates.servers), virtual_proxies=modules, certificates=certificates, **simulator)
@@ -243,15 +267,28 @@ async def start_world(
         provider.register(
             Client(client_id=f"qlikgw-{name}", secret=Secret(SECRET), redirect_uris=(f"http://127.0.0.1:{port}/idp/{name}/callback",))
         )
+    saml_providers = {name: DemoSamlProvider(clock=clock) for name in saml}
+    for saml_provider in saml_providers.values():
+        await saml_provider.start()
     configs = folder / "idp_configs"
     configs.mkdir()
     write_certificates(folder / "certs", certificates, secrets or {})
-    settings = gateway_yaml(site, providers, port)
+    foreign = foreign or {}
+    settings = gateway_yaml(site, [*providers, *saml_providers, *foreign], port)
     edit_gateway(settings)
+    for name, saml_provider in saml_providers.items():
+        at = f"{settings['public_url']}/idp/{name}"
+        saml_provider.register(entity_id=f"{at}/metadata", acs_url=f"{at}/acs")
     write(configs, "gateway.yaml", settings)
     for name, provider in providers.items():
         content = provider_yaml(provider, name)
         edit_provider(content)
+        write(configs, f"{name}.yaml", content)
+    for name, saml_provider in saml_providers.items():
+        content = saml_yaml(saml_provider, name)
+        edit_saml(content)
+        write(configs, f"{name}.yaml", content)
+    for name, content in foreign.items():
         write(configs, f"{name}.yaml", content)
     gateway, addresses = await start_gateway(configs, clock)
     return World(
@@ -264,6 +301,7 @@ async def start_world(
         management=f"http://127.0.0.1:{addresses.management[1]}",
         session=aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()),
         prefixes=prefixes,
+        saml=saml_providers,
     )
 
 
@@ -277,7 +315,7 @@ async def start_gateway(configs: Path, clock: Clock) -> tuple[Gateway, Any]:
 async def stop_world(world: World) -> None:
     await world.session.close()
     await world.gateway.stop()
-    for provider in world.providers.values():
+    for provider in (*world.providers.values(), *world.saml.values()):
         await provider.close()
     await world.site.close()
 

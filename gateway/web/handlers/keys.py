@@ -1,4 +1,4 @@
-"""What we publish for identity providers: the public keys of `private_key_jwt`."""
+"""What we publish for identity providers: the public keys of `private_key_jwt`, and SAML metadata."""
 
 from __future__ import annotations
 
@@ -14,3 +14,11 @@ async def jwks(request: web.Request) -> web.Response:
     if keys is None:
         raise NotFound("this provider uses no key of ours")
     return web.json_response(keys, headers={"Cache-Control": "max-age=300"})
+
+
+async def metadata(request: web.Request) -> web.Response:
+    """Our SAML metadata for one provider (SAML Metadata §4.1.1: the entity id is where it is found)."""
+    document = request[TRAIL].table.provider(request.match_info["idp"]).port.metadata_document()
+    if document is None:
+        raise NotFound("this provider's protocol has no metadata of ours")
+    return web.Response(text=document, content_type="application/samlmetadata+xml", headers={"Cache-Control": "max-age=300"})

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError, LoginAlreadyUsed, MalformedResponse
 from gateway.login import UNTOUCHED, reference
-from gateway.model import AuthModuleRedirect, FormPost, IdpRequest, IdpResponse, LoginTransaction, Ticket
+from gateway.model import AuthModuleRedirect, Binding, FormPost, IdpRequest, IdpResponse, LoginTransaction, Ticket
 from gateway.protocol import qps
 from gateway.routing import VirtualProxy, choose
 from gateway.web import pages
@@ -102,7 +102,7 @@ def known_provider(request: web.Request) -> str:
 def open_login(request: web.Request, response: IdpResponse) -> LoginTransaction:
     """The login in flight that the answer names. Raises `MalformedResponse`, `NoLoginInFlight`, `LoginAlreadyUsed`."""
     services, trail = request.app[SERVICES], request[TRAIL]
-    state = response.fields.get("state") or response.fields.get("RelayState")
+    state = response.fields.get("RelayState" if response.binding is Binding.SAML_POST else "state")
     if not state:
         raise MalformedResponse("no state")
     record = services.cookies.read(request.cookies, state)

@@ -1,0 +1,177 @@
+"""One SAML identity provider: the steps of `protocol.saml`, with metadata that is kept and a second engine (Profiles §4.1).
+
+A response of the usual size is judged at once: it takes a millisecond. A large one goes to a small pool, so that it does not
+hold up other logins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from gateway.errors import MalformedResponse, OpinionsDiffer, Overloaded, SamlSignature
+from gateway.idp.saml_metadata import Fixed, MetadataSource, certificates_known
+from gateway.idp.second_opinion import Python3Saml
+from gateway.model import Binding, EnginesDisagreed, IdpRequest, IdpResponse, Memo, TransactionId, VerifiedIdentity
+from gateway.ports import Clock, Entropy, Journal
+from gateway.protocol import saml
+
+_INLINE: Final = 32 * 1024
+_WORKERS: Final = 2
+_WAITING: Final = 16
+_REQUEST_BYTES: Final = 20
+_REMIND: Final = timedelta(days=1)  # of certificates that end soon, where the metadata never changes
+
+
+class LargeResponses:
+    """Two threads for responses over 32 KB, and a short queue before them; one for the whole process."""
+
+    def __init__(self, *, workers: int = _WORKERS, waiting: int = _WAITING) -> None:
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="saml")
+        self._limit = workers + waiting
+        self._present = 0
+
+    async def run(self, judge: Callable[[], VerifiedIdentity]) -> VerifiedIdentity:
+        """What `judge` gives, from another thread. Raises `Overloaded` when the queue is full, and whatever `judge` raises."""
+        if self._present >= self._limit:
+            raise Overloaded("too many large SAML responses at once")
+        self._present += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, judge)
+        finally:
+            self._present -= 1
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Engines:
+    """One state of the provider's metadata, with the second engine that was set up for it."""
+
+    metadata: saml.IdentityProviderMetadata
+    second_opinion: Python3Saml
+
+
+class SamlProvider:
+    """An `IdentityProvider` that speaks SAML 2.0, Web Browser SSO profile."""
+
+    def __init__(  # noqa: PLR0913  a composition root's call: every collaborator is named and required
+        self,
+        *,
+        name: str,
+        display_name: str,
+        service_provider: saml.ServiceProvider,
+        metadata: MetadataSource,
+        sign_metadata: bool = False,
+        large: LargeResponses,
+        clock: Clock,
+        entropy: Entropy,
+        journal: Journal,
+    ) -> None:
+        self._name = name
+        self._display_name = display_name
+        self._sp = service_provider
+        self._metadata = metadata
+        self._sign_metadata = sign_metadata
+        self._large = large
+        self._clock = clock
+        self._entropy = entropy
+        self._journal = journal
+        self._registration = saml.registration(service_provider)
+        self._engines: _Engines | None = None
+        self._told_at = clock.now()
+        if isinstance(metadata, Fixed):
+            self._set_up(metadata.metadata)
+        else:
+            self._tell_certificates(None)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def display_name(self) -> str:
+        return self._display_name
+
+    @property
+    def registration(self) -> str:
+        return self._registration
+
+    @property
+    def binding(self) -> Binding:
+        return Binding.SAML_POST
+
+    def jwks(self) -> None:
+        """SAML publishes keys in metadata."""
+
+    def metadata_document(self) -> str:
+        """Our metadata for this provider's administrators. Raises `ConfigError` when it is to be signed and cannot be."""
+        return saml.metadata_document(self._sp, signed=self._sign_metadata)
+
+    def is_unsolicited(self, response: IdpResponse) -> bool:
+        """A Response without InResponseTo (Profiles §4.1.5). Raises `SamlError`."""
+        message = response.fields.get("SAMLResponse")
+        if not message:
+            raise MalformedResponse("no SAMLResponse")
+        return saml.is_unsolicited(message)
+
+    async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
+        """Profiles §4.1.3.2 and §4.1.3.3."""
+        metadata = self._set_up(await self._metadata.current()).metadata
+        random = self._entropy.token(_REQUEST_BYTES)
+        return saml.authn_request(transaction, sp=self._sp, idp=metadata, random=random, now=self._clock.now())
+
+    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo) -> VerifiedIdentity:
+        """Profiles §4.1.4; a signature that does not verify may have been made with a key that is newer than our copy."""
+        sent, message = saml.read_memo(memo), read_fields(response, transaction)
+        engines = self._set_up(await self._metadata.current())
+        try:
+            return await self._judge(message, sent, engines)
+        except SamlSignature:
+            newer = await self._metadata.newer(engines.metadata)
+            if newer is engines.metadata:
+                raise
+        return await self._judge(message, sent, self._set_up(newer))
+
+    async def _judge(self, message: str, sent: saml.SentRequest, engines: _Engines) -> VerifiedIdentity:
+        now = self._clock.now()
+
+        def judge() -> VerifiedIdentity:
+            return saml.verify_response(
+                message, sp=self._sp, idp=engines.metadata, sent=sent, now=now, second_opinion=engines.second_opinion
+            )
+
+        try:
+            return judge() if len(message) <= _INLINE else await self._large.run(judge)
+        except OpinionsDiffer as error:
+            self._journal.record(EnginesDisagreed(idp=self._name, detail=error.detail))
+            raise
+
+    def _set_up(self, metadata: saml.IdentityProviderMetadata) -> _Engines:
+        if self._engines is None or self._engines.metadata is not metadata:
+            self._engines = _Engines(metadata=metadata, second_opinion=Python3Saml(self._sp, metadata))
+            self._tell_certificates(metadata)
+        elif self._clock.now() - self._told_at >= _REMIND:
+            self._tell_certificates(metadata)
+        return self._engines
+
+    def _tell_certificates(self, metadata: saml.IdentityProviderMetadata | None) -> None:
+        """Ours from the start, the provider's as soon as its metadata is known."""
+        self._told_at = self._clock.now()
+        self._journal.record(certificates_known(self._name, self._sp, metadata, self._told_at))
+
+
+def read_fields(response: IdpResponse, transaction: TransactionId) -> str:
+    """The message, brought back with the RelayState of this login (Bindings §3.5.3). Raises `MalformedResponse`."""
+    if response.fields.get("RelayState") != transaction:
+        raise MalformedResponse("RelayState is not this login's")
+    message = response.fields.get("SAMLResponse")
+    if not message:
+        raise MalformedResponse("no SAMLResponse")
+    return message

@@ -1,0 +1,102 @@
+"""The second opinion: python3-saml, with libxmlsec underneath, on documents that are authenticated already.
+
+It verifies the signatures anew and reads NameID and attributes; `protocol.saml` compares. Times, audience and request are not
+its business: it reads the wall clock and has a skew of its own (non-strict mode leaves them out).
+
+The only importer of python3-saml and xmlsec, and the wall around them: whatever they raise becomes `OpinionsDiffer`.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import onelogin.saml2
+import xmlsec
+from lxml import etree
+from onelogin.saml2.constants import OneLogin_Saml2_Constants
+from onelogin.saml2.response import OneLogin_Saml2_Response
+from onelogin.saml2.settings import OneLogin_Saml2_Settings
+from onelogin.saml2.utils import OneLogin_Saml2_Utils
+from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
+
+from gateway.errors import OpinionsDiffer
+from gateway.protocol import saml
+
+# libxmlsec opens `file:` URIs by default. Ours never hold one, but a library that cannot open files is better than one that need not.
+xmlsec.cleanup_callbacks()
+
+_SCHEMA_FILE: Final = Path(onelogin.saml2.__file__).parent / "schemas" / "saml-schema-protocol-2.0.xsd"
+_SCHEMA: Final = etree.XMLSchema(etree.parse(_SCHEMA_FILE))  # compiled once; in strict mode the library does it for every response
+
+
+@lru_cache(maxsize=64)
+def _compiled(path: str) -> Any:  # noqa: ANN401  lxml has no types
+    return etree.XPath(path, namespaces=OneLogin_Saml2_Constants.NSMAP)
+
+
+def _query(dom: Any, path: str, context: Any = None, tagid: str | None = None) -> Any:  # noqa: ANN401  the library's own signature
+    source = dom if context is None else context
+    return _compiled(path)(source) if tagid is None else _compiled(path)(source, tagid=tagid)
+
+
+# The library compiles its twenty constant expressions anew for every response.
+OneLogin_Saml2_XML.query = staticmethod(_query)
+
+
+class Python3Saml:
+    """The second opinion on one identity provider's responses. Call it with `saml.Evidence`. Safe to share between threads."""
+
+    def __init__(self, sp: saml.ServiceProvider, idp: saml.IdentityProviderMetadata) -> None:
+        self._settings = OneLogin_Saml2_Settings(_settings(sp, idp), sp_validation_only=True)
+
+    def __call__(self, evidence: saml.Evidence) -> saml.Reading:
+        """Verify and read anew. Raises `OpinionsDiffer`."""
+        try:
+            return self._read(evidence)
+        except OpinionsDiffer:
+            raise
+        except Exception as error:  # noqa: BLE001  python3-saml raises whatever its parts raise; each of it is a refusal
+            raise OpinionsDiffer(f"{type(error).__name__}: {str(error)[:200]}") from None
+
+    def _read(self, evidence: saml.Evidence) -> saml.Reading:
+        response = OneLogin_Saml2_Response(self._settings, base64.b64encode(evidence.document))
+        if not _SCHEMA.validate(response.document):
+            raise OpinionsDiffer(f"not valid by the schema: {str(_SCHEMA.error_log.last_error)[:200]}")
+        self._verify(response, evidence)
+        name_id = response.get_nameid_data()
+        return saml.Reading(
+            name_id=name_id["Value"],
+            name_id_format=name_id.get("Format"),
+            attributes={name: tuple(map(_text, values)) for name, values in response.get_attributes().items()},
+        )
+
+    def _verify(self, response: Any, evidence: saml.Evidence) -> None:  # noqa: ANN401  the library has no types
+        if evidence.signed and not response.is_valid({}):
+            raise OpinionsDiffer(f"refused: {str(response.get_error())[:200]}")
+        if evidence.sealed is not None and not OneLogin_Saml2_Utils.validate_sign(
+            evidence.sealed,
+            xpath=OneLogin_Saml2_Utils.RESPONSE_SIGNATURE_XPATH,
+            multicerts=self._settings.get_idp_data()["x509certMulti"]["signing"],
+        ):
+            raise OpinionsDiffer("refused: the signature of the Response around the encrypted assertion")
+
+
+def _settings(sp: saml.ServiceProvider, idp: saml.IdentityProviderMetadata) -> dict[str, Any]:
+    certificates = [certificate.base64 for certificate in idp.certificates]
+    return {
+        "strict": False,
+        "sp": {
+            "entityId": sp.entity_id,
+            # Not used outside strict mode, but looked at: the library takes no host without a dot.
+            "assertionConsumerService": {"url": "https://service-provider.invalid/acs"},
+        },
+        "idp": {"entityId": idp.entity_id, "x509cert": certificates[0], "x509certMulti": {"signing": certificates}},
+        "security": {"allowRepeatAttributeName": True, "rejectDeprecatedAlgorithm": True},
+    }
+
+
+def _text(value: Any) -> str:  # noqa: ANN401  a string, or the library's dict for a NameID inside a value
+    return str(value["NameID"]["value"] or "").strip() if isinstance(value, dict) else str(value)
