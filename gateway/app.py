@@ -21,6 +21,7 @@ from gateway.config.settings import (
     SamlSettings,
     VirtualProxySettings,
 )
+from gateway.errors import GatewayError
 from gateway.idp.oidc import OidcProvider
 from gateway.idp.saml import LargeResponses, SamlProvider
 from gateway.idp.saml_metadata import Fixed, MetadataSource, Publication, Published
@@ -193,7 +194,7 @@ class Gateway:
             secure=settings.secure,
             table=Live(self._building.table),
             pipeline=LoginPipeline(
-                replay=replay or MemoryReplayStore(clock),
+                replay=MemoryReplayStore(clock) if replay is None else replay,
                 clock=clock,
                 entropy=entropy,
                 journal=self.journal,
@@ -261,7 +262,11 @@ async def serve(configuration: Configuration) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _signalled, stopping, at_once)
-    gateway = Gateway(configuration)
+    try:
+        gateway = Gateway(configuration)
+    except GatewayError as error:
+        LogJournal(Metrics()).warn("cannot_start", code=error.code, reason=error.detail)
+        return 1
     try:
         await gateway.start()
     except OSError as error:

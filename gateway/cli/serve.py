@@ -26,6 +26,9 @@ from gateway.cli.check import print_problems
 def serve(folder: Path) -> None:
     """Run the gateway. Ends with exit code 0 after a graceful stop (SIGTERM or SIGINT)."""
     loaded = config.load(folder, environ=os.environ)
+    if loaded.folder_unreadable:
+        click.echo(f"{folder}: {loaded.problems[0].message} (--config DIR, or QLIKGW_CONFIG)", err=True)
+        sys.exit(2)
     print_problems(loaded.problems, file=sys.stderr)
     if loaded.configuration is None:
         sys.exit(1)

@@ -39,6 +39,7 @@ class Trail:
     idp: str | None = None
     transaction: str | None = None
     code: str | None = None
+    detail: str | None = None
     is_login: bool = False
     headers: list[tuple[str, str]]
     """Headers that go out with whatever answer is given, also an error page: the cookies of a used login."""

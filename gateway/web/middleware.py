@@ -1,6 +1,7 @@
 """Around every handler: correlation id, one snapshot of the routing table, error page, security headers, one log line.
 
-Holds the house's only `except Exception`: whatever a handler raises becomes a page with a code and a reference.
+Whatever a handler raises becomes a page with a code and a reference: hence an `except Exception`, which otherwise stands
+only in the walls around libraries that may raise anything.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gateway.web.context import SERVICES, TRAIL, Trail
 
 HSTS = "max-age=31536000"
 SERVER = "qlikgw"
+LONGEST_DETAIL = 200
 HTTP_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: RequestTooLarge}
 
 
@@ -61,7 +63,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
 def refused(request: web.Request, error: GatewayError) -> web.Response:
     """Record a login that ended here, and answer with its error."""
     trail = request[TRAIL]
-    trail.code = error.code
+    trail.code, trail.detail = error.code, error.detail[:LONGEST_DETAIL]
     if trail.is_login and not isinstance(error, (NotANavigation, PrefetchRefused)):
         request.app[SERVICES].journal.record(
             LoginRejected(
@@ -75,7 +77,14 @@ def log_request(request: web.Request, response: web.StreamResponse, seconds: flo
     """One line: the route's pattern, never the path or query."""
     services, trail = request.app[SERVICES], request[TRAIL]
     resource = request.match_info.route.resource
-    extra = {"vp": trail.virtual_proxy, "idp": trail.idp, "code": trail.code, "client": client_address(request, services.trusted_proxies)}
+    detail = None if trail.is_login else trail.detail  # a login's stands in the line of its outcome
+    extra = {
+        "vp": trail.virtual_proxy,
+        "idp": trail.idp,
+        "code": trail.code,
+        "detail": detail,
+        "client": client_address(request, services.trusted_proxies),
+    }
     services.journal.request(
         route=resource.canonical if resource is not None else "other",
         method=request.method if request.method in {"GET", "POST", "HEAD"} else "other",

@@ -11,6 +11,7 @@ import structlog
 
 from gateway.demo.site import Fault
 from gateway.journal import start_logging
+from gateway.model import Secret
 from tests.flow.conftest import Worlds
 from tests.flow.world import SECRET, Browser, World
 
@@ -24,10 +25,9 @@ def log() -> Iterator[io.StringIO]:
 
 
 def secrets_of(browser: Browser, world: World) -> dict[str, str]:
-    """Every secret value that passed through this browser or lies in the configuration."""
-    found = {"client secret": SECRET, "cookie key": (world.folder.parent / "certs/cookie.key").read_text()}
-    key = (world.folder.parent / "certs/client_key.pem").read_text().splitlines()
-    found |= {f"line {number} of the client key": line for number, line in enumerate(key[1:-1])}
+    """Every secret value that passed through this browser, that the provider saw or gave, or that lies in the configuration."""
+    seen = [fact for sighting in world.watcher.sightings for fact in sighting.facts.values() if isinstance(fact, Secret)]
+    found = {f"seen by the provider {number}": fact.reveal() for number, fact in enumerate(seen)} | configured(world)
     for answer in browser.seen:
         for url in (answer.url, answer.headers.get("Location", "")):
             for name, values in parse_qs(urlsplit(url).query).items():
@@ -36,6 +36,13 @@ def secrets_of(browser: Browser, world: World) -> dict[str, str]:
         for line in answer.set_cookies:
             if line.partition("=")[0].startswith(("qgw", "__Host-qgw")) and (value := line.partition("=")[2].partition(";")[0]):
                 found[f"cookie {value[:8]}"] = value
+    return found
+
+
+def configured(world: World) -> dict[str, str]:
+    found = {"client secret": SECRET, "cookie key": (world.folder.parent / "certs/cookie.key").read_text()}
+    key = (world.folder.parent / "certs/client_key.pem").read_text().splitlines()
+    found |= {f"line {number} of the client key": line for number, line in enumerate(key[1:-1])}
     return found
 
 
@@ -70,6 +77,25 @@ async def test_no_secret_is_in_any_line_page_or_metric(worlds: Worlds, log: io.S
     assert_no_secret(await world.metrics(), secrets)
     for page in (denied, used, stranger, damaged, refused, failed):
         assert_no_secret(page.text, secrets)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "reason"),
+    [
+        ("/vp/saless/login", {}, "saless"),
+        ("/vp/sales/login", {"Sec_Fetch_Mode": "cors"}, "cors"),
+        ("/vp/sales/login", {"Sec_Purpose": "prefetch"}, "Sec-Purpose"),
+        ("/idp/nobody/callback", {}, "nobody"),
+    ],
+)
+async def test_what_is_no_login_yet_has_its_reason_in_the_line_of_its_request(
+    worlds: Worlds, log: io.StringIO, path: str, headers: dict[str, str], reason: str
+) -> None:
+    world = await worlds()
+    body = (await world.browser().get(world.url + path, Accept="application/json", **headers)).json()
+    (line,) = [line for line in log.getvalue().splitlines() if body["correlation_id"] in line]
+    assert f'"code": "{body["code"]}"' in line
+    assert reason in line
 
 
 async def test_the_page_s_reference_is_in_the_log_beside_its_code_and_reason(worlds: Worlds, log: io.StringIO) -> None:

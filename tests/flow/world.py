@@ -15,7 +15,6 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import aiohttp
 import yaml
-from aiohttp.test_utils import unused_port
 from yarl import URL
 
 from gateway import config
@@ -26,9 +25,11 @@ from gateway.demo.openid_requests import Client
 from gateway.demo.saml_provider import DemoSamlProvider
 from gateway.demo.site import QlikSimulator
 from gateway.demo.site.memory import Session
+from gateway.demo.watching import Watcher
 from gateway.model import Secret
 from gateway.ports import Clock
 from tests.fakes import FixedClock
+from tests.ports import unused_port
 
 SECRET = "demo-secret-canary-5f1c"
 Edit = Callable[[dict[str, Any]], None]
@@ -120,6 +121,7 @@ class World:
     url: str
     management: str
     session: aiohttp.ClientSession
+    watcher: Watcher
     prefixes: tuple[str, ...] = field(default=("sales",))
     saml: dict[str, DemoSamlProvider] = field(default_factory=dict)
 
@@ -256,13 +258,13 @@ async def start_world(
 
     `secrets` are further files in certs/, `foreign` the YAML of further providers, which others have started.
     """
-    clock, port = clock or FixedClock(), port or unused_port()
+    clock, port, watcher = clock or FixedClock(), port or unused_port(), Watcher()
     modules = {prefix: f"http://127.0.0.1:{port}/vp/{prefix or 'default'}/login" for prefix in prefixes}
     site = QlikSimulator(clock=clock, nodes=list(certificates.servers), virtual_proxies=modules, certificates=certificates, **simulator)
     await site.start()
     providers = {}
     for name in idps:
-        provider = providers[name] = DemoOpenIdProvider(clock=clock)
+        provider = providers[name] = DemoOpenIdProvider(clock=clock, watch=watcher)
         await provider.start()
         provider.register(
             Client(client_id=f"qlikgw-{name}", secret=Secret(SECRET), redirect_uris=(f"http://127.0.0.1:{port}/idp/{name}/callback",))
@@ -292,6 +294,7 @@ async def start_world(
         write(configs, f"{name}.yaml", content)
     gateway, addresses = await start_gateway(configs, clock)
     return World(
+        watcher=watcher,
         folder=configs,
         site=site,
         providers=providers,

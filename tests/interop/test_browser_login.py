@@ -18,7 +18,6 @@ from typing import Any
 
 import aiohttp.web
 import pytest
-from aiohttp.test_utils import unused_port
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 from playwright.async_api import BrowserContext, Page, async_playwright
@@ -29,6 +28,7 @@ from gateway.system import SystemClock
 from tests.flow.conftest import Worlds, certificates, worlds
 from tests.flow.world import World
 from tests.interop.node_provider import node_provider
+from tests.ports import unused_port
 
 __all__ = ["certificates", "worlds"]
 pytestmark = pytest.mark.needs("node", "chromium")

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import unused_port
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -15,6 +14,7 @@ from gateway.system import SystemClock
 from tests.flow.conftest import Worlds, certificates, worlds
 from tests.flow.world import Browser, World
 from tests.interop.node_provider import node_provider
+from tests.ports import unused_port
 
 __all__ = ["certificates", "worlds"]
 pytestmark = pytest.mark.needs("node")

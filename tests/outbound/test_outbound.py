@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 
 from gateway.errors import AddressRefused, ProviderAnswer, ProviderUnreachable
 from gateway.model import HttpRequest
 from gateway.outbound import AddressPolicy, OutboundClient, policy_for
+from tests.ports import unused_port
 
 Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
 TLS = ssl.create_default_context()

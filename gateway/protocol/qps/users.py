@@ -30,9 +30,9 @@ _SAFE_IN_FORMS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 def check_user(user: QlikUser) -> None:
     """Raises `MalformedUser`, `ReservedDirectory`, `ReservedAttribute`, `AttributeUnmapped` or `AttributesTooLarge`."""
+    check_directory(user.directory)
     check_name(user.directory, "directory")
     check_name(user.user_id, "user id")
-    check_directory(user.directory)
     for name, value in user.attributes:
         check_attribute_name(name)
         check_attribute_value(name, value)
@@ -40,15 +40,15 @@ def check_user(user: QlikUser) -> None:
 
 
 def check_name(value: str, what: str) -> None:
-    """A directory or user id: not blank, no blanks at the ends, no backslash, no control characters, NFC, of bounded length."""
+    """A directory or user id: not blank, no blanks at the ends, no backslash, nothing that controls or hides, NFC, of bounded length."""
     if not value or len(value) > LONGEST_NAME:
         raise MalformedUser(f"the {what} has {len(value)} characters, 1 to {LONGEST_NAME} are possible")
     if _is_blank(value[0]) or _is_blank(value[-1]):
         raise MalformedUser(f"the {what} begins or ends with a blank")
     if "\\" in value:
         raise MalformedUser(f"the {what} contains a backslash")
-    if not _is_carried(value):
-        raise MalformedUser(f"the {what} contains a control character or half a character")
+    if not _is_carried(value) or any(unicodedata.category(character) == "Cf" for character in value):
+        raise MalformedUser(f"the {what} contains a control character, an invisible one, or half a character")
     if not unicodedata.is_normalized("NFC", value):
         raise MalformedUser(f"the {what} is not in Unicode normalization form C")
 

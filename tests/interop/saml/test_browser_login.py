@@ -10,7 +10,6 @@ from typing import Any
 
 import aiohttp.web
 import pytest
-from aiohttp.test_utils import unused_port
 from playwright.async_api import BrowserContext, Page
 
 from gateway.demo.certificates import WebCertificates
@@ -32,6 +31,7 @@ from tests.interop.test_browser_login import (
     photograph,
     web,
 )
+from tests.ports import unused_port
 
 __all__ = ["certificates", "chromium", "names_of_the_test_resolve", "web", "worlds"]
 pytestmark = pytest.mark.needs("node", "chromium")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import unused_port
 
 from gateway.system import SystemClock
 from tests.flow.conftest import Worlds, certificates, worlds
@@ -17,6 +16,7 @@ from tests.flow.world import Answer, Browser, World
 from tests.interop.saml.conversation import PARTS, US, start
 from tests.interop.saml.foreign import Encrypts, ForeignProvider, Manner, Signs, send_form
 from tests.peers.saml_forge import Party, party
+from tests.ports import unused_port
 
 __all__ = ["certificates", "worlds"]
 ALL = ("simplesamlphp", "saml-idp", "pysaml2")
