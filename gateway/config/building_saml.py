@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from gateway.config.diagnostics import Code
@@ -10,7 +10,7 @@ from gateway.config.document import Document
 from gateway.config.folder import Surroundings
 from gateway.config.named import NamedFiles, decoded
 from gateway.config.settings import MetadataSettings
-from gateway.config.tree import Node
+from gateway.config.tree import Node, Scalar
 from gateway.config.wire_saml import SamlWire
 from gateway.errors import GatewayError
 from gateway.protocol import saml
@@ -65,21 +65,31 @@ def metadata_settings(wire: SamlWire, surroundings: Surroundings) -> MetadataSet
     return MetadataSettings(url=source.url, document=document, signing_certificate=signing)
 
 
-def check_saml(document: Document, virtual_proxies: set[str]) -> None:
-    """Rules of a SAML provider's file that need no named file."""
+def check_saml(document: Document, offers: Mapping[str, Collection[object]]) -> None:
+    """Rules of a SAML provider's file that need no named file. `offers`: the identity providers of each virtual proxy."""
     root = document.root
     metadata = root.section("metadata")
-    by_hand = [key for key in ("sso_url", "certificates") if root.get(key) is not None]
-    if root.get("metadata") is None and len(by_hand) < 2:  # noqa: PLR2004 (both)
+    by_hand = [key for key in ("sso_url", "slo_url", "certificates") if root.get(key) is not None]
+    if root.get("metadata") is None and not {"sso_url", "certificates"} <= set(by_hand):
         document.report(Code.MISSING_KEY, root, "metadata is missing, or sso_url and certificates in its place")
     if root.get("metadata") is not None and by_hand:
         document.report(Code.WRONG_VALUE, root.key(by_hand[0]), "with metadata, addresses and certificates come from there alone")
     if root.get("metadata") is not None and (metadata.get("url") is None) == (metadata.get("file") is None):
         document.report(Code.MISSING_KEY, root.get("metadata"), "metadata is exactly one of url and file")
     _check_key_uses(document)
-    target = root.scalar("idp_initiated")
-    if target is not None and isinstance(target.value, str) and target.value not in virtual_proxies:
+    _check_idp_initiated(document, offers)
+
+
+def _check_idp_initiated(document: Document, offers: Mapping[str, Collection[object]]) -> None:
+    """The fresh login must be able to end at the provider whose response began it."""
+    target = document.root.scalar("idp_initiated")
+    if target is None or not isinstance(target.value, str):
+        return
+    if target.value not in offers:
         document.report(Code.DANGLING, target, f"there is no virtual proxy '{target.value}'")
+    elif document.id not in offers[target.value]:
+        hint = f"add {document.id} to its identity_providers"
+        document.report(Code.DANGLING, target, f"the virtual proxy '{target.value}' does not offer this identity provider", hint)
 
 
 def _check_key_uses(document: Document) -> None:
@@ -87,9 +97,12 @@ def _check_key_uses(document: Document) -> None:
     sp = document.root.section("sp")
     if (sp.get("key") is None) != (sp.get("certificate") is None):
         document.report(Code.MISSING_KEY, sp.get("key") or sp.get("certificate"), "key and certificate come together", KEYGEN)
+    for needy in ("key_password", "next_certificate"):
+        if sp.get(needy) is not None and sp.get("key") is None:
+            document.report(Code.MISSING_KEY, sp.key(needy), f"{needy} needs key and certificate", KEYGEN)
     for use in ("sign_requests", "sign_metadata", "encryption"):
-        wanted = sp.scalar(use)
-        if wanted is not None and wanted.value is True and sp.get("key") is None:
+        wanted = sp.get(use)
+        if isinstance(wanted, Scalar) and wanted.value is True and sp.get("key") is None:
             document.report(Code.MISSING_KEY, wanted, f"{use} needs key and certificate", KEYGEN)
 
 
@@ -102,15 +115,15 @@ def check_saml_material(document: Document, named: NamedFiles, now: datetime) ->
         if content is not None:
             _attempt(document, place, saml.read_certificate, content)
     _check_pair(document, named)
-    file, entity = root.get("metadata", "file"), root.text("entity_id")
+    file, entity = root.get("metadata", "file"), root.scalar("entity_id")
     metadata = named.content(file)
     certificate = None if signing is None else _certificate(named.content(signing))
-    if metadata is None or entity is None or (signing is not None and certificate is None):
+    if metadata is None or entity is None or document.has_problem_at(entity.spot) or (signing is not None and certificate is None):
         return
     try:
-        saml.verify_metadata(metadata, entity_id=entity, now=now, signing_certificate=certificate, allow_loopback=True)
+        saml.verify_metadata(metadata, entity_id=str(entity.value), now=now, signing_certificate=certificate, allow_loopback=True)
     except GatewayError as error:
-        document.report(Code.MATERIAL, file, f"this metadata cannot be used: {error.title[0].lower()}{error.title[1:]}", error.detail)
+        document.report(Code.MATERIAL, file, f"this metadata cannot be used: {error.detail}")
 
 
 def _certificate(content: bytes | None) -> saml.Certificate | None:

@@ -17,6 +17,7 @@ from gateway.config.named import NamedFiles
 from gateway.config.references import check_gateway, check_provider
 from gateway.config.settings import Configuration
 from gateway.config.shape import read_wire
+from gateway.config.tree import Scalar
 from gateway.config.values import Refusal, read_id, read_listen_host
 from gateway.config.wire_gateway import GatewayWire
 from gateway.config.wire_oidc import OidcWire
@@ -80,8 +81,8 @@ def _check(documents: list[Document], surroundings: Surroundings, now: datetime)
         documents = [gateway, *documents]
     providers = [document for document in documents if document is not gateway and document.name.endswith(".yaml")]
     wire = _check_gateway(gateway, {document.id for document in providers}, surroundings, now)
-    virtual_proxies = set(gateway.root.section("virtual_proxies").entries)
-    wires = {document.id: _check_provider(document, virtual_proxies, surroundings, now) for document in providers}
+    offers = _offers(gateway)
+    wires = {document.id: _check_provider(document, offers, surroundings, now) for document in providers}
     if wire is None or any(document.failed for document in documents):
         return _loaded(documents, None)
     try:
@@ -111,7 +112,16 @@ def _check_environment(document: Document, surroundings: Surroundings) -> None:
         document.report(Code.NAMED_FILE, document.root.get("management"), f"{MANAGEMENT_HOST}: {error}")
 
 
-def _check_provider(document: Document, virtual_proxies: set[str], surroundings: Surroundings, now: datetime) -> ProviderWire | None:
+def _offers(gateway: Document) -> dict[str, set[object]]:
+    """The identity providers that each virtual proxy names."""
+    virtual_proxies = gateway.root.section("virtual_proxies")
+    return {
+        name: {item.value for item in virtual_proxies.section(name).items("identity_providers") if isinstance(item, Scalar)}
+        for name in virtual_proxies.entries
+    }
+
+
+def _check_provider(document: Document, offers: dict[str, set[object]], surroundings: Surroundings, now: datetime) -> ProviderWire | None:
     """The file of an identity provider: its protocol first, for everything else depends on it."""
     place = document.root.scalar("protocol")
     is_saml = place is not None and place.value == "saml"
@@ -119,7 +129,7 @@ def _check_provider(document: Document, virtual_proxies: set[str], surroundings:
     check_provider(document, saml=is_saml)
     named = NamedFiles(document, surroundings)
     if is_saml:
-        check_saml(document, virtual_proxies)
+        check_saml(document, offers)
         if surroundings.files:
             check_saml_material(document, named, now)
     elif surroundings.files:

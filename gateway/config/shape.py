@@ -140,7 +140,8 @@ def _report_refusal(document: Document, problem: Refusal, node: Node) -> None:
 
 
 def _report_choice(document: Document, context: Mapping[str, object], node: Node) -> None:
-    choices = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags")))
+    told = str(context.get("expected") or context.get("expected_tags"))
+    choices = re.findall(r"'([^']*)'", told) or [told.lower()]  # a switch that only has one position: True
     written = str(node.value) if isinstance(node, Scalar) else ""
     document.report(Code.WRONG_VALUE, node, f"this must be {_either(choices)}", did_you_mean(written, choices))
 

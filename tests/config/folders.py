@@ -8,9 +8,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
 from gateway import config
 from gateway.config import Loaded
 from gateway.demo.certificates import make_site, make_web
+from tests.peers.saml_forge import party
+from tests.peers.saml_metadata import entity, raw, signed_metadata
 
 GATEWAY = "gateway.yaml"
 ENTRA = "entra.yaml"
@@ -59,6 +63,29 @@ allow: "'Qlik-Users' in claims.?roles.orValue([])"
 """,
 }
 
+ADFS = "adfs.yaml"
+GOOD_SAML = """\
+schema: 1
+protocol: saml
+display_name: Partners
+entity_id: http://adfs.example.com/adfs/services/trust
+metadata: {file: ../certs/adfs.xml}
+sp:
+  key: ../certs/saml_key.pem
+  certificate: ../certs/saml.pem
+  next_certificate: ../certs/saml_next.pem
+  sign_requests: true
+name_id_format: null
+preset: adfs
+idp_initiated: sales
+mapping:
+  user_directory: {value: PARTNERS}
+  user_id: {name_id: true}
+  attributes:
+    group: {claim: "http://schemas.xmlsoap.org/claims/Group"}
+allow: "'Qlik-Users' in claims.groups"
+"""
+
 
 @dataclass(slots=True)
 class Shelf:
@@ -82,6 +109,10 @@ class Shelf:
         assert old in GOOD[file], old
         return self.folder(**{file.removesuffix(".yaml"): GOOD[file].replace(old, new, 1)})
 
+    def with_saml(self, text: str = GOOD_SAML) -> Path:
+        """A new folder with a SAML provider in `adfs.yaml`, which the virtual proxy offers beside the other one."""
+        return self.folder(gateway=GOOD[GATEWAY].replace("[entra]", "[entra, adfs]"), adfs=text)
+
     def load(self, folder: Path, **environ: str) -> Loaded:
         return config.load(folder, environ=environ, now=NOW)
 
@@ -104,7 +135,33 @@ def make_shelf(base: Path) -> Shelf:
         "cookie.key": base64.urlsafe_b64encode(bytes(range(32))) + b"\n",
         "empty.pem": b"\n",
         "entra.secret": SECRET.encode() + b"\n",
+        **saml_files(),
     }
     for name, content in contents.items():
         (certs / name).write_bytes(content)
     return Shelf(base)
+
+
+def saml_files() -> dict[str, bytes]:
+    """What the SAML provider's file names, good and bad."""
+    ours, coming, theirs = party("sp"), party("sp-next"), "http://adfs.example.com/adfs/services/trust"
+    good = entity(entity_id=theirs)
+    locked = ours.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(SECRET.encode()))
+    return {
+        "saml_key.pem": ours.key_pem,
+        "saml_locked.pem": locked,
+        "saml.pem": ours.certificate_pem,
+        "saml_next.pem": coming.certificate_pem,
+        "saml_weak_key.pem": party("weak", bits=1024).key_pem,
+        "saml_weak.pem": party("weak", bits=1024).certificate_pem,
+        "idp.pem": party("idp").certificate_pem,
+        "federation.pem": party("federation").certificate_pem,
+        "adfs.xml": good.encode(),
+        "adfs_signed.xml": raw(signed_metadata(good)),
+        "other.xml": entity(entity_id="https://other.example.com/").encode(),
+        "doctype.xml": b"<!DOCTYPE x>" + good.encode(),
+        "expired.xml": entity(entity_id=theirs, attributes=' validUntil="2026-05-01T00:00:00Z"').encode(),
+        "http.xml": good.replace("https://idp", "http://idp").encode(),
+        "keyless.xml": entity(entity_id=theirs, keys="").encode(),
+        "page.xml": b"<html><body>Sign in</body></html>",
+    }

@@ -61,8 +61,8 @@ def read_certificate(data: bytes) -> Certificate:
     try:
         loaded = x509.load_pem_x509_certificate(data) if b"-----BEGIN" in data else x509.load_der_x509_certificate(data)
         key = loaded.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise ValueError(f"this is not a certificate in PEM or DER form: {error}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("this is not a certificate in PEM or DER form") from None
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         check_strength(key)
         return Certificate(x509=loaded, key=key)

@@ -74,4 +74,4 @@ def registration(sp: ServiceProvider) -> str:
 def check_current(idp: IdentityProviderMetadata, now: datetime) -> None:
     """Raises `MetadataExpired` past `validUntil` (SAML Metadata §2.3.2)."""
     if idp.valid_until is not None and idp.valid_until <= now:
-        raise MetadataExpired(f"valid until {idp.valid_until.isoformat()}")
+        raise MetadataExpired(f"it was valid until {idp.valid_until.isoformat()}")

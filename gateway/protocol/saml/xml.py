@@ -137,7 +137,7 @@ def check_markup(body: bytes, limits: Limits) -> None:
     """Raises `SamlMarkup` for a document type, an entity and whatever else the document may not hold."""
     found = limits.forbidden.search(body)
     if found:
-        raise SamlMarkup(f"{body[found.start() : found.start() + 9]!r}")
+        raise SamlMarkup(f"it holds {found.group().decode()}")
 
 
 def check_tags(body: bytes, limits: Limits) -> None:

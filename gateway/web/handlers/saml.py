@@ -20,7 +20,7 @@ async def acs(request: web.Request) -> web.Response:
     response = await form_response(request, Binding.SAML_POST)
     try:
         return await finish(request, response)
-    except (NoLoginInFlight, MalformedResponse):
+    except (NoLoginInFlight, MalformedResponse, SamlUnsolicited):
         if not provider.is_unsolicited(response):
             raise
     return unsolicited(request)

@@ -8,6 +8,7 @@ import pytest
 from lxml import etree
 
 from gateway.errors import SamlConditions, SamlError, SamlInResponseTo, SamlMalformed, SamlReauthentication
+from gateway.mapping import Subject
 from gateway.model import IdpSession, VerifiedIdentity
 from gateway.protocol.saml import PRESETS, has_groups_overage, is_unsolicited, verify_response
 from tests.attacks.saml.attack import never_asked
@@ -126,6 +127,7 @@ def test_presets_give_short_names_to_the_uris_of_ad_fs_and_entra() -> None:
 def test_a_pointer_instead_of_groups_is_recognised() -> None:
     link = attribute("http://schemas.microsoft.com/claims/groups.link", "https://graph.example/x")
     assert has_groups_overage(claims(link))
+    assert Subject(claims=claims(link)).groups_overage, "the mapping must know it by the same name"
     assert not has_groups_overage(claims())
 
 
