@@ -1,165 +1,33 @@
-"""Composition root: a configuration becomes providers, nodes, a routing table and two running servers."""
+"""Composition root: a running gateway, its two servers, and its life from start to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import os
 import signal
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 
-from gateway import mapping
-from gateway.config.settings import (
-    Configuration,
-    GatewaySettings,
-    Listen,
-    OidcSettings,
-    ProviderSettings,
-    SamlSettings,
-    VirtualProxySettings,
-)
+from gateway import config, mapping
+from gateway.building import Builder
+from gateway.config.settings import Configuration, GatewaySettings, Listen, TlsPair
 from gateway.errors import GatewayError
-from gateway.idp.oidc import OidcProvider
-from gateway.idp.saml import LargeResponses, SamlProvider
-from gateway.idp.saml_metadata import Fixed, MetadataSource, Publication, Published
 from gateway.journal import LogJournal, Metrics, start_logging
-from gateway.login import LoginPipeline
-from gateway.outbound import OutboundClient, policy_for
 from gateway.ports import Clock, Entropy, ReplayStore
-from gateway.protocol import saml
-from gateway.qlik import QlikSite
-from gateway.routing import Live, NodeRoute, Provider, RoutingTable, VirtualProxy
-from gateway.sealing import KEY_SIZE, Sealer
+from gateway.qlik.trust import as_file
+from gateway.reload import Reloader
+from gateway.routing import Live
 from gateway.stores.memory import MemoryReplayStore
 from gateway.system import SystemClock, SystemEntropy
-from gateway.web.context import Services
-from gateway.web.cookies import LoginCookies
 from gateway.web.routes import gateway_application, management_application
 from gateway.web.server import GatewayRunner
 
 IN_FLIGHT_SECONDS = 20.0
 """How long requests in hand may take after the listener is closed."""
-PORTS_OF_SCHEME = {"http": 80, "https": 443}
-
-
-class Building:
-    """One configuration, built: adapters with their sockets still closed, and the routing table over them. Needs no network."""
-
-    def __init__(self, configuration: Configuration, *, clock: Clock, entropy: Entropy, journal: LogJournal) -> None:
-        self._clock, self._entropy, self._journal = clock, entropy, journal
-        self._tls = outbound_tls(configuration.gateway)
-        self._clients: list[OutboundClient] = []
-        self._large = LargeResponses()
-        self._sites = {
-            name: QlikSite(
-                name=site.name,
-                client_certificate=site.client_certificate,
-                client_key=site.client_key,
-                client_key_password=site.client_key_password,
-                ca=site.ca,
-                pins=site.pins,
-                entropy=entropy,
-            )
-            for name, site in configuration.sites.items()
-        }
-        self.table = RoutingTable(
-            virtual_proxies={name: self._virtual_proxy(configuration, vp) for name, vp in configuration.virtual_proxies.items()},
-            providers={name: self._provider(configuration.gateway, settings) for name, settings in configuration.providers.items()},
-        )
-
-    async def close(self) -> None:
-        """Close every pooled connection."""
-        for site in self._sites.values():
-            await site.close()
-        for client in self._clients:
-            await client.close()
-        self._large.close()
-
-    def _virtual_proxy(self, configuration: Configuration, settings: VirtualProxySettings) -> VirtualProxy:
-        site = self._sites[settings.site]
-        nodes = configuration.sites[settings.site].nodes
-        return VirtualProxy(
-            name=settings.name,
-            prefix=settings.prefix,
-            nodes={node.name: NodeRoute(node=node, proxy=site.proxy(node, settings.prefix, settings.targets)) for node in nodes},
-            targets=settings.targets,
-            identity_providers=settings.identity_providers,
-            access=settings.access,
-        )
-
-    def _provider(self, gateway: GatewaySettings, settings: ProviderSettings) -> Provider:
-        if isinstance(settings, SamlSettings):
-            return Provider(
-                port=self._saml(gateway, settings), rules=settings.rules, access=settings.access, idp_initiated=settings.idp_initiated
-            )
-        return Provider(port=self._oidc(gateway, settings), rules=settings.rules, access=settings.access)
-
-    def _client(self, gateway: GatewaySettings, *urls: str) -> OutboundClient:
-        """A client of its own for each provider: what one's configuration permits, another's does not."""
-        policy = policy_for(urls, gateway.outbound.allow_private)
-        client = OutboundClient(policy=policy, tls=self._tls, proxy=gateway.outbound.proxy)
-        self._clients.append(client)
-        return client
-
-    def _oidc(self, gateway: GatewaySettings, settings: OidcSettings) -> OidcProvider:
-        return OidcProvider(
-            name=settings.name,
-            display_name=settings.display_name,
-            relying_party=settings.relying_party,
-            http=self._client(gateway, settings.relying_party.issuer),
-            clock=self._clock,
-            entropy=self._entropy,
-            journal=self._journal,
-        )
-
-    def _saml(self, gateway: GatewaySettings, settings: SamlSettings) -> SamlProvider:
-        return SamlProvider(
-            name=settings.name,
-            display_name=settings.display_name,
-            service_provider=settings.service_provider,
-            metadata=self._metadata(gateway, settings),
-            sign_metadata=settings.sign_metadata,
-            large=self._large,
-            clock=self._clock,
-            entropy=self._entropy,
-            journal=self._journal,
-        )
-
-    def _metadata(self, gateway: GatewaySettings, settings: SamlSettings) -> MetadataSource:
-        source = settings.metadata
-        if source.url is None:
-            return Fixed(metadata=self._described(settings))
-        publication = Publication(
-            url=source.url,
-            entity_id=settings.service_provider.idp_entity_id,
-            signing_certificate=source.signing_certificate,
-            allow_loopback=source.url.startswith("http://"),
-            copy=None if gateway.cache_dir is None else gateway.cache_dir / f"{settings.name}.metadata.xml",
-        )
-        http = self._client(gateway, source.url)
-        return Published(publication, name=settings.name, http=http, clock=self._clock, entropy=self._entropy, journal=self._journal)
-
-    def _described(self, settings: SamlSettings) -> saml.IdentityProviderMetadata:
-        """The description that the configuration itself holds. A document has been verified when it was checked; here it is parsed."""
-        source = settings.metadata
-        return source.fixed or saml.verify_metadata(
-            source.document or b"",
-            entity_id=settings.service_provider.idp_entity_id,
-            now=self._clock.now(),
-            signing_certificate=source.signing_certificate,
-            allow_loopback=True,
-        )
-
-
-def outbound_tls(gateway: GatewaySettings) -> ssl.SSLContext:
-    """The trust towards identity providers: the system's roots, and `outbound.ca` besides. Built once: it costs 20 ms."""
-    context = ssl.create_default_context()
-    if gateway.outbound.ca is not None:
-        context.load_verify_locations(cadata=gateway.outbound.ca.decode("ascii"))
-    return context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +39,7 @@ class Addresses:
 
 
 class Gateway:
-    """A running gateway. `start`, then `stop`; tests and the demo drive it in process, `serve` adds the signals."""
+    """A running gateway. `start`, `adopt` as often as its configuration changes, `stop`; `serve` adds the watch and the signals."""
 
     def __init__(
         self,
@@ -182,46 +50,53 @@ class Gateway:
         replay: ReplayStore | None = None,
     ) -> None:
         mapping.self_test()
-        settings = configuration.gateway
-        clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
-        self._settings = settings
+        clock = clock or SystemClock()
+        self.settings = self._started_with = configuration.gateway
         self.metrics = Metrics()
         self.journal = LogJournal(self.metrics)
-        self._building = Building(configuration, clock=clock, entropy=entropy, journal=self.journal)
-        self._ready = Live(False)
-        services = Services(
-            public_url=settings.public_url,
-            secure=settings.secure,
-            table=Live(self._building.table),
-            pipeline=LoginPipeline(
-                replay=MemoryReplayStore(clock) if replay is None else replay,
-                clock=clock,
-                entropy=entropy,
-                journal=self.journal,
-                lifetime=settings.login_lifetime,
-            ),
-            cookies=LoginCookies(login_sealer(settings), clock=clock, entropy=entropy, secure=settings.secure),
-            journal=self.journal,
+        self._builder = Builder(
             clock=clock,
-            entropy=entropy,
-            trusted_proxies=settings.trusted_proxies,
+            entropy=entropy or SystemEntropy(),
+            replay=MemoryReplayStore(clock) if replay is None else replay,
+            journal=self.journal,
         )
+        self._state = self._builder.build(configuration)
+        self._services = Live(self._state.services)
+        self._front = front_tls(configuration.gateway.listen.tls)
+        self._ready = Live(False)
         self._runners = [
-            GatewayRunner(gateway_application(services), services, shutdown_timeout=IN_FLIGHT_SECONDS),
-            GatewayRunner(management_application(self._ready, self.metrics), None, shutdown_timeout=IN_FLIGHT_SECONDS),
+            GatewayRunner(gateway_application(self._services), self._services, shutdown_timeout=IN_FLIGHT_SECONDS),
+            GatewayRunner(management_application(self._ready, self.metrics, self._services), None, shutdown_timeout=IN_FLIGHT_SECONDS),
         ]
 
     async def start(self) -> Addresses:
         """Open both listeners. Raises `OSError` where an address cannot be had."""
-        settings, ports = self._settings, []
-        for runner, listen in zip(self._runners, (settings.listen, settings.management), strict=True):
+        settings, ports = self.settings, []
+        for runner, listen, tls in zip(self._runners, (settings.listen, settings.management), (self._front, None), strict=True):
             await runner.setup()
-            await web.TCPSite(runner, listen.host, listen.port, ssl_context=server_tls(listen), backlog=1024).start()
+            await web.TCPSite(runner, listen.host, listen.port, ssl_context=tls, backlog=1024).start()
             ports.append((str(runner.addresses[0][0]), int(runner.addresses[0][1])))
         self._mark_ready(True)
         addresses = Addresses(gateway=ports[0], management=ports[1])
         self.journal.note("started", gateway=addresses.gateway, management=addresses.management, public_url=settings.public_url)
         return addresses
+
+    def adopt(self, configuration: Configuration) -> tuple[str, ...]:
+        """Serve by another configuration from the next request on; requests in hand end as they began.
+
+        Gives the changed settings that wait for a restart. Raises `ValueError` or `OSError` on material that cannot be used;
+        then nothing has changed.
+        """
+        state = self._builder.build(configuration)
+        try:
+            self._renew_front(configuration.gateway.listen.tls)
+        except (ValueError, OSError):
+            self._builder.retire(state)
+            raise
+        before, self._state = self._state, state
+        self._services.swap(state.services, when_free=lambda: self._builder.retire(before))
+        self.settings = configuration.gateway
+        return needs_restart(self._started_with, configuration.gateway)
 
     async def stop(self, *, drain: float = 0.0, hurry: asyncio.Event | None = None) -> None:
         """Not ready any more; serve on for `drain` seconds, or until `hurry`, so that nobody sends new logins; finish what is in hand."""
@@ -231,51 +106,91 @@ class Gateway:
             await asyncio.wait_for((hurry or asyncio.Event()).wait(), drain)
         for runner in self._runners:
             await runner.cleanup()
-        await self._building.close()
+        await self._builder.close()
         self.journal.note("stopped")
+
+    def _renew_front(self, tls: TlsPair | None) -> None:
+        """New connections get the new certificate. One that OpenSSL does not take is found on a context of its own."""
+        if self._front is not None and tls is not None and tls != self.settings.listen.tls:
+            front_tls(tls)
+            load_pair(self._front, tls)
 
     def _mark_ready(self, ready: bool) -> None:  # noqa: FBT001
         self._ready.swap(ready)
         self.metrics.ready.set(int(ready))
 
 
-def login_sealer(settings: GatewaySettings) -> Sealer:
-    """Seals logins in flight; with a random key per start where none is configured (the configuration's check has warned)."""
-    return Sealer(settings.cookie_keys or (secrets.token_bytes(KEY_SIZE),), purpose="login in flight")
+def needs_restart(started_with: GatewaySettings, now: GatewaySettings) -> tuple[str, ...]:
+    """The settings that cannot change under a running gateway and did: its sockets, and the store that holds its marks."""
+
+    def socket(listen: Listen) -> tuple[str, int, bool]:
+        return listen.host, listen.port, listen.tls is not None
+
+    changed = {
+        "listen": socket(started_with.listen) != socket(now.listen),
+        "management": started_with.management != now.management,
+        "store": started_with.store_url != now.store_url,
+    }
+    return tuple(name for name, differs in changed.items() if differs)
 
 
-def server_tls(listen: Listen) -> ssl.SSLContext | None:
+def front_tls(tls: TlsPair | None) -> ssl.SSLContext | None:
     """TLS at our own front, where a site wants it."""
-    if listen.tls is None:
+    if tls is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(listen.tls.certificate, listen.tls.key)
+    load_pair(context, tls)
     return context
 
 
-async def serve(configuration: Configuration) -> int:
-    """Run until SIGTERM or SIGINT; exit code 0 after a graceful stop. A second signal ends the drain time at once."""
-    settings = configuration.gateway
-    start_logging(level=settings.logging.level, form=settings.logging.format)
+def load_pair(context: ssl.SSLContext, tls: TlsPair) -> None:
+    """Show this certificate in every handshake from now on."""
+    with as_file(tls.certificate) as certificate, as_file(tls.key) as key:
+        context.load_cert_chain(certificate, key)
+
+
+async def serve(folder: Path, loaded: config.Loaded) -> int:
+    """Run until SIGTERM or SIGINT by what `folder` says; 0 after a graceful stop, 1 where it cannot start.
+
+    SIGHUP reloads at once. A second SIGTERM or SIGINT ends the drain time.
+    """
+    if loaded.configuration is None:
+        return 1
+    use_logging(loaded.configuration.gateway)
+    try:
+        gateway = Gateway(loaded.configuration)
+    except GatewayError as error:
+        LogJournal(Metrics()).warn("cannot_start", code=error.code, reason=error.detail)
+        return 1
+
+    def adopt(configuration: Configuration) -> tuple[str, ...]:
+        waiting = gateway.adopt(configuration)
+        use_logging(configuration.gateway)
+        return waiting
+
+    reloader = Reloader(loaded, load=lambda: config.load(folder, environ=os.environ), adopt=adopt, journal=gateway.journal)
     stopping, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _signalled, stopping, at_once)
-    try:
-        gateway = Gateway(configuration)
-    except GatewayError as error:
-        LogJournal(Metrics()).warn("cannot_start", code=error.code, reason=error.detail)
-        return 1
+    loop.add_signal_handler(signal.SIGHUP, reloader.ask)
     try:
         await gateway.start()
     except OSError as error:
         gateway.journal.warn("cannot_listen", reason=str(error))
         await gateway.stop()
         return 1
+    watch = asyncio.create_task(reloader.run())
     await stopping.wait()
-    await gateway.stop(drain=settings.drain.total_seconds(), hurry=at_once)
+    watch.cancel()
+    await gateway.stop(drain=gateway.settings.drain.total_seconds(), hurry=at_once)
     return 0
+
+
+def use_logging(settings: GatewaySettings) -> None:
+    """Write lines as the configuration says."""
+    start_logging(level=settings.logging.level, form=settings.logging.format)
 
 
 def _signalled(stopping: asyncio.Event, at_once: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway import mapping
-from gateway.errors import GatewayError
+from gateway.errors import AccessDenied, GatewayError
 from gateway.mapping import AccessRule, Rules, Step, Subject
 from gateway.model import Claims, JsonValue, QlikUser
 from gateway.protocol import qps
@@ -17,24 +17,35 @@ from gateway.protocol import qps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOutcome:
-    """What one access rule gave. `refusal` None: it passed."""
+    """What one access rule gave. `refusal` None: it passed. `denies` and `message` as in `AccessRule`."""
 
     owner: str
+    id: str = "allow"
     expression: str
+    denies: bool = False
+    message: str | None = None
     refusal: GatewayError | None = None
+
+    @property
+    def hit(self) -> bool | None:
+        """Whether the rule's expression came out true; None: it decided nothing."""
+        if self.refusal is None:
+            return not self.denies
+        return self.denies if isinstance(self.refusal, AccessDenied) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """The steps as far as the decision went, and its end: exactly one of `ticket_request` and `refusal` is there.
 
-    `notes` says what the gate before the rules left out of the claims. `ticket_request` is the body that would be sent,
-    without the `TargetId` that only a login has.
+    `notes` says what the gate before the rules left out of the claims. `user` is who the mapping gave, also where a rule
+    refused. `ticket_request` is the body that would be sent, without the `TargetId` that only a login has.
     """
 
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = field(default=(), repr=False)
     rules: tuple[RuleOutcome, ...] = ()
+    user: QlikUser | None = field(default=None, repr=False)
     ticket_request: Mapping[str, JsonValue] | None = field(default=None, repr=False)
     refusal: GatewayError | None = None
 
@@ -50,15 +61,16 @@ def explain(rules: Rules, access: Sequence[AccessRule], *, claims: Claims, name_
         return Explanation(refusal=refusal)
     steps: list[Step] = []
     outcomes: tuple[RuleOutcome, ...] = ()
-    body = ended = None
+    user = body = ended = None
     try:
+        mapping.check_complete(rules, access, subject)
         steps.extend(mapping.steps(rules, subject, idp=idp))  # keeps what came before a refusal
         user = mapping.assemble(rules, steps)
         outcomes = tuple(_try_rule(rule, subject, user, idp) for rule in access)
         body = _ticket_request(user, outcomes)
     except GatewayError as refusal:
         ended = refusal
-    return Explanation(notes=subject.notes, steps=tuple(steps), rules=outcomes, ticket_request=body, refusal=ended)
+    return Explanation(notes=subject.notes, steps=tuple(steps), rules=outcomes, user=user, ticket_request=body, refusal=ended)
 
 
 def _try_rule(rule: AccessRule, subject: Subject, user: QlikUser, idp: str) -> RuleOutcome:
@@ -67,7 +79,9 @@ def _try_rule(rule: AccessRule, subject: Subject, user: QlikUser, idp: str) -> R
         mapping.check_access([rule], subject, user, idp=idp)
     except GatewayError as error:
         refusal = error
-    return RuleOutcome(owner=rule.owner, expression=rule.expression.source, refusal=refusal)
+    return RuleOutcome(
+        owner=rule.owner, id=rule.id, expression=rule.expression.source, denies=rule.denies, message=rule.message, refusal=refusal
+    )
 
 
 def _ticket_request(user: QlikUser, outcomes: Sequence[RuleOutcome]) -> Mapping[str, JsonValue]:

@@ -11,15 +11,17 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway import __version__
-from gateway.model import (
+from gateway.events import (
     CertificatesKnown,
+    ConfigRefused,
+    ConfigReloaded,
     EnginesDisagreed,
     Event,
     KeysRefreshed,
@@ -27,10 +29,13 @@ from gateway.model import (
     LoginStarted,
     LoginSucceeded,
     ProviderTrouble,
+    TrialEnded,
 )
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+MOST_SHOWN = 50
+"""Names or sentences in one field of a line."""
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -84,6 +89,7 @@ class Metrics:
 
         self.starts = counter("qlikgw_logins_started_total", "Browsers sent to an identity provider", "vp", "idp")
         self.logins = counter("qlikgw_logins_total", "Logins by outcome (success, rejected) and error code", "vp", "idp", "outcome", "code")
+        self.rules = counter("qlikgw_access_refusals_total", "Logins that an access rule refused, by its id", "vp", "idp", "rule")
         self.requests = counter("qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status")
         self.seconds = Histogram(
             "qlikgw_http_request_duration_seconds", "Time to answer", ("route",), buckets=BUCKETS, registry=self.registry
@@ -98,8 +104,19 @@ class Metrics:
             ("idp", "certificate"),
             registry=self.registry,
         )
-        self.ready = Gauge("qlikgw_ready", "1 while the gateway takes new logins", registry=self.registry)
+        self.reloads = counter("qlikgw_config_reloads_total", "Reloads by outcome (applied, unchanged, refused)", "outcome")
+        self.reload_good = self._gauge("qlikgw_config_last_reload_successful", "0 while the configuration on disk cannot be used")
+        self.reload_time = self._gauge(
+            "qlikgw_config_last_reload_success_timestamp_seconds", "When the configuration in use was last found good"
+        )
+        self.restart_needed = self._gauge("qlikgw_config_restart_needed", "1 while a changed setting waits for a restart")
+        self.ready = self._gauge("qlikgw_ready", "1 while the gateway takes new logins")
+        self.reload_good.set(1)
+        self.reload_time.set_to_current_time()
         Gauge("qlikgw_build_info", "Version of the gateway", ("version",), registry=self.registry).labels(__version__).set(1)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, registry=self.registry)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)
@@ -116,10 +133,13 @@ class LogJournal:
             LoginStarted: self._started,
             LoginSucceeded: self._succeeded,
             LoginRejected: self._rejected,
+            TrialEnded: self._trial,
             KeysRefreshed: self._keys,
             ProviderTrouble: self._trouble,
             CertificatesKnown: self._certificates,
             EnginesDisagreed: self._disagreed,
+            ConfigReloaded: self._reloaded,
+            ConfigRefused: self._refused,
         }
 
     def record(self, event: Event) -> None:
@@ -150,7 +170,7 @@ class LogJournal:
 
     def _started(self, event: LoginStarted) -> None:
         self.metrics.starts.labels(event.virtual_proxy, event.idp).inc()
-        self._log.info("login_started", vp=event.virtual_proxy, idp=event.idp, transaction=event.transaction)
+        self._log.info("login_started", vp=event.virtual_proxy, idp=event.idp, transaction=event.transaction, step_up=event.step_up)
 
     def _succeeded(self, event: LoginSucceeded) -> None:
         self.metrics.logins.labels(event.virtual_proxy, event.idp, "success", "").inc()
@@ -166,9 +186,22 @@ class LogJournal:
 
     def _rejected(self, event: LoginRejected) -> None:
         self.metrics.logins.labels(event.virtual_proxy or "", event.idp or "", "rejected", event.code).inc()
+        rule = {} if event.rule is None else {"rule": event.rule}
+        if event.rule is not None:
+            self.metrics.rules.labels(event.virtual_proxy or "", event.idp or "", event.rule).inc()
         self._log.warning(
-            "login_rejected", vp=event.virtual_proxy, idp=event.idp, transaction=event.transaction, code=event.code, detail=event.detail
+            "login_rejected",
+            vp=event.virtual_proxy,
+            idp=event.idp,
+            transaction=event.transaction,
+            code=event.code,
+            **rule,
+            detail=event.detail,
         )
+
+    def _trial(self, event: TrialEnded) -> None:
+        """A line and no count: a test is no login."""
+        self._log.info("test_login_ended", **dataclasses.asdict(event))
 
     def _keys(self, event: KeysRefreshed) -> None:
         changed = event.added or event.removed
@@ -192,6 +225,25 @@ class LogJournal:
     def _trouble(self, event: ProviderTrouble) -> None:
         self.metrics.keys.labels(event.idp, "failed").inc()
         self._log.warning("provider_trouble", **dataclasses.asdict(event))
+
+    def _reloaded(self, event: ConfigReloaded) -> None:
+        self.metrics.reloads.labels("applied" if event.changed else "unchanged").inc()
+        self.metrics.reload_good.set(1)
+        self.metrics.reload_time.set_to_current_time()
+        self.metrics.restart_needed.set(int(bool(event.needs_restart)))
+        write = self._log.warning if event.needs_restart else self._log.info
+        write("config_reloaded", **{name: few(values) for name, values in dataclasses.asdict(event).items()})
+
+    def _refused(self, event: ConfigRefused) -> None:
+        self.metrics.reloads.labels("refused").inc()
+        self.metrics.reload_good.set(0)
+        self._log.error("config_refused", errors=few(event.errors), serving="the last good configuration")
+
+
+def few(values: Sequence[str]) -> list[str]:
+    """As many as a line can hold, and how many more there are."""
+    shown = list(values[:MOST_SHOWN])
+    return shown if len(values) <= MOST_SHOWN else [*shown, f"and {len(values) - MOST_SHOWN} more"]
 
 
 def bind(**fields: str) -> None:

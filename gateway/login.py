@@ -9,30 +9,31 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway import mapping
-from gateway.errors import LoginAlreadyUsed, LoginExpired, LoginMismatch, ProofAlreadyUsed, StoreError
+from gateway.errors import LinkRefused, LoginAlreadyUsed, LoginExpired, LoginMismatch, ProofAlreadyUsed, SignInTooWeak, StoreError
+from gateway.events import LoginStarted, LoginSucceeded
 from gateway.mapping import AccessRule, Mapped, Subject
-from gateway.model import (
-    AuthModuleRedirect,
-    IdpRequest,
-    IdpResponse,
-    LoginStarted,
-    LoginSucceeded,
-    LoginTransaction,
-    Purpose,
-    Ticket,
-    TransactionId,
-    VerifiedIdentity,
-)
+from gateway.model import AuthModuleRedirect, IdpRequest, IdpResponse, LoginTransaction, Purpose, Ticket, TransactionId, VerifiedIdentity
 from gateway.ports import Clock, Entropy, Journal, ReplayStore
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy
+from gateway.sealing import TrialLink
+from gateway.strength import Strength
 
 STATE_BYTES = 16
 UNTOUCHED = (LoginExpired, LoginMismatch, StoreError)
 """Errors of `finish` that leave the transaction unused: all others have used it up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """Who signed in in a test, and by whose rules a login would go on."""
+
+    provider: Provider
+    virtual_proxy: VirtualProxy
+    identity: VerifiedIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,33 +47,53 @@ class LoginPipeline:
     lifetime: timedelta
 
     async def begin(
-        self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect
+        self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool = False
     ) -> tuple[LoginTransaction, IdpRequest]:
         """Where to send the browser, and the login in flight to seal into its cookie. Raises `GatewayError`."""
         node = virtual_proxy.match(redirect)
-        provider = table.provider(idp).port
-        name = TransactionId(base64.urlsafe_b64encode(self.entropy.token(STATE_BYTES)).rstrip(b"=").decode())
-        request, memo = await provider.begin(name)
+        provider = table.provider(idp)
+        name = self._new_id()
+        request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy))
         transaction = LoginTransaction(
             id=name,
             purpose=Purpose.LOGIN,
             virtual_proxy=virtual_proxy.name,
             node=node.name,
             idp=idp,
-            registration=provider.registration,
+            registration=provider.port.registration,
             target_id=redirect.target_id,
             expires_at=self.clock.now() + self.lifetime,
             memo=memo,
+            chosen=chosen,
         )
         self.journal.record(LoginStarted(virtual_proxy=virtual_proxy.name, idp=idp, transaction=reference(name)))
         return transaction, request
 
+    async def step_up(self, table: RoutingTable, transaction: LoginTransaction, weak: SignInTooWeak) -> tuple[LoginTransaction, IdpRequest]:
+        """Send the browser to the provider once more, for a stronger sign-in. Raises `weak` where that was the second time."""
+        if transaction.step_up:
+            raise weak
+        provider, virtual_proxy = table.provider(transaction.idp), table.virtual_proxy(transaction.virtual_proxy)
+        name = self._new_id()
+        request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy).stepped_up())
+        again = replace(transaction, id=name, memo=memo, expires_at=self.clock.now() + self.lifetime, step_up=True)
+        if again.purpose is Purpose.LOGIN:
+            started = LoginStarted(virtual_proxy=virtual_proxy.name, idp=again.idp, transaction=reference(name), step_up=True)
+            self.journal.record(started)
+        return again, request
+
+    def _new_id(self) -> TransactionId:
+        return TransactionId(base64.urlsafe_b64encode(self.entropy.token(STATE_BYTES)).rstrip(b"=").decode())
+
     async def finish(self, table: RoutingTable, idp: str, response: IdpResponse, transaction: LoginTransaction) -> Ticket:
-        """The user's ticket. Raises `GatewayError`; except for `UNTOUCHED`, the transaction cannot be used again."""
-        check_fresh(transaction, self.clock.now())
+        """The user's ticket. Raises `GatewayError`; except for `UNTOUCHED`, the transaction cannot be used again.
+
+        After `SignInTooWeak`, `step_up` gives the user a second chance.
+        """
+        check_fresh(transaction, Purpose.LOGIN, self.clock.now())
         provider, virtual_proxy, route = check_route(table, idp, response, transaction)
         await self._claim_transaction(transaction)
-        identity = await provider.port.finish(response, transaction.id, transaction.memo)
+        identity = await provider.port.finish(response, transaction.id, transaction.memo, demanded(provider, virtual_proxy))
         await self._claim_proof(transaction, identity)
         mapped = decide(provider, virtual_proxy, identity, idp)
         ticket = await route.proxy.issue_ticket(mapped.user, transaction.target_id)
@@ -83,6 +104,47 @@ class LoginPipeline:
         )
         return ticket
 
+    async def begin_trial(self, table: RoutingTable, link: TrialLink) -> tuple[LoginTransaction, IdpRequest]:
+        """Like `begin`, for a test sign-in: it names no node and no target, so that no ticket could come of it.
+
+        Raises `LinkRefused`; from then on the link is used up.
+        """
+        provider, virtual_proxy = self.check_link(table, link)
+        name = self._new_id()
+        request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy))
+        if not await self.replay.claim(f"link:{digest(link.id)}", link.expires_at):
+            raise LinkRefused("the link was used before")
+        transaction = LoginTransaction(
+            id=name,
+            purpose=Purpose.TEST,
+            virtual_proxy=link.virtual_proxy,
+            node="",
+            idp=link.idp,
+            registration=provider.port.registration,
+            target_id="",
+            expires_at=self.clock.now() + self.lifetime,
+            memo=memo,
+        )
+        return transaction, request
+
+    async def prove(self, table: RoutingTable, idp: str, response: IdpResponse, transaction: LoginTransaction) -> Proven:
+        """The first half of `finish`, for a test sign-in: who the user is, proven as strictly, and with nothing decided. Raises alike."""
+        check_fresh(transaction, Purpose.TEST, self.clock.now())
+        provider, virtual_proxy = check_provider(table, idp, response, transaction)
+        await self._claim_transaction(transaction)
+        identity = await provider.port.finish(response, transaction.id, transaction.memo, demanded(provider, virtual_proxy))
+        await self._claim_proof(transaction, identity)
+        return Proven(provider=provider, virtual_proxy=virtual_proxy, identity=identity)
+
+    def check_link(self, table: RoutingTable, link: TrialLink) -> tuple[Provider, VirtualProxy]:
+        """The link is not too old, and its virtual proxy offers its provider. Raises `LinkRefused`."""
+        if self.clock.now() >= link.expires_at:
+            raise LinkRefused(f"expired at {link.expires_at.isoformat()}")
+        virtual_proxy = table.virtual_proxies.get(link.virtual_proxy)
+        if virtual_proxy is None or link.idp not in virtual_proxy.identity_providers:
+            raise LinkRefused(f"there is no virtual proxy {link.virtual_proxy[:63]!r} that offers {link.idp[:63]!r}")
+        return table.provider(link.idp), virtual_proxy
+
     async def _claim_transaction(self, transaction: LoginTransaction) -> None:
         if not await self.replay.claim(f"transaction:{digest(transaction.id)}", transaction.expires_at):
             raise LoginAlreadyUsed("this transaction was finished before")
@@ -92,10 +154,10 @@ class LoginPipeline:
             raise ProofAlreadyUsed("the same ID token or assertion ended a login before")
 
 
-def check_fresh(transaction: LoginTransaction, now: datetime) -> None:
-    """The login began less than `login_lifetime` ago, and is one (not a test): raises `LoginExpired`, `LoginMismatch`."""
-    if transaction.purpose is not Purpose.LOGIN:
-        raise LoginMismatch(f"begun as a {transaction.purpose}, not as a login")
+def check_fresh(transaction: LoginTransaction, purpose: Purpose, now: datetime) -> None:
+    """It began less than `login_lifetime` ago, and for this purpose: raises `LoginExpired`, `LoginMismatch`."""
+    if transaction.purpose is not purpose:
+        raise LoginMismatch(f"begun as a {transaction.purpose}, not as a {purpose}")
     if now >= transaction.expires_at:
         raise LoginExpired(f"expired at {transaction.expires_at.isoformat()}")
 
@@ -104,6 +166,15 @@ def check_route(
     table: RoutingTable, idp: str, response: IdpResponse, transaction: LoginTransaction
 ) -> tuple[Provider, VirtualProxy, NodeRoute]:
     """The login ends where it began, under the configuration of now. Raises `LoginMismatch`, `NotFound`."""
+    provider, virtual_proxy = check_provider(table, idp, response, transaction)
+    route = virtual_proxy.nodes.get(transaction.node)
+    if route is None:
+        raise LoginMismatch(f"{transaction.node} is no node of {transaction.virtual_proxy} any more")
+    return provider, virtual_proxy, route
+
+
+def check_provider(table: RoutingTable, idp: str, response: IdpResponse, transaction: LoginTransaction) -> tuple[Provider, VirtualProxy]:
+    """The answer is of the provider that the login was sent to, as it is registered now. Raises `LoginMismatch`, `NotFound`."""
     provider = table.provider(idp)
     if transaction.idp != idp:
         raise LoginMismatch(f"begun with {transaction.idp}, answered at {idp}")
@@ -114,23 +185,27 @@ def check_route(
     virtual_proxy = table.virtual_proxies.get(transaction.virtual_proxy)
     if virtual_proxy is None or idp not in virtual_proxy.identity_providers:
         raise LoginMismatch(f"virtual proxy {transaction.virtual_proxy} does not offer {idp} any more")
-    route = virtual_proxy.nodes.get(transaction.node)
-    if route is None:
-        raise LoginMismatch(f"{transaction.node} is no node of {transaction.virtual_proxy} any more")
-    return provider, virtual_proxy, route
+    return provider, virtual_proxy
+
+
+def demanded(provider: Provider, virtual_proxy: VirtualProxy) -> Strength:
+    """How users of this provider must have signed in for this virtual proxy: what satisfies both."""
+    return provider.strength.joined(virtual_proxy.strength)
 
 
 def decide(provider: Provider, virtual_proxy: VirtualProxy, identity: VerifiedIdentity, idp: str) -> Mapped:
     """Who this is in Qlik Sense, and that they may come in. Raises `IdentityError`."""
     subject = Subject.of(identity)
-    mapped = mapping.apply(provider.rules, subject, idp=idp)
-    mapping.check_access(access_rules(provider, virtual_proxy), subject, mapped.user, idp=idp)
+    rules, access = virtual_proxy.rules(provider), access_rules(provider, virtual_proxy)
+    mapping.check_complete(rules, access, subject)
+    mapped = mapping.apply(rules, subject, idp=idp)
+    mapping.check_access(access, subject, mapped.user, idp=idp)
     return mapped
 
 
-def access_rules(provider: Provider, virtual_proxy: VirtualProxy) -> list[AccessRule]:
-    """Both must pass: the provider's rule and the virtual proxy's."""
-    return [rule for rule in (provider.access, virtual_proxy.access) if rule is not None]
+def access_rules(provider: Provider, virtual_proxy: VirtualProxy) -> tuple[AccessRule, ...]:
+    """All must pass: the provider's rules and the virtual proxy's."""
+    return provider.access + virtual_proxy.access
 
 
 def digest(value: str) -> str:

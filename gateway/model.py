@@ -76,7 +76,10 @@ class AuthModuleRedirect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginTransaction:
-    """One login in flight. Ours: it travels sealed in a cookie of the browser that began it."""
+    """One login in flight. Ours: it travels sealed in a cookie of the browser that began it.
+
+    `chosen`: the user chose the provider, now or before. `step_up`: it follows a sign-in that was too weak.
+    """
 
     id: TransactionId
     purpose: Purpose
@@ -87,6 +90,8 @@ class LoginTransaction:
     target_id: str
     expires_at: datetime
     memo: Memo = field(repr=False)
+    chosen: bool = False
+    step_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +150,14 @@ class QlikUser:
     attributes: tuple[tuple[str, str], ...] = ()
 
 
+_SAFE_IN_FORMS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. ")
+
+
+def attribute_size(name: str, value: str) -> int:
+    """Bytes that one attribute takes in the form-encoded header X-Qlik-Security (Qlik "Header authentication")."""
+    return len("=; ") + sum(1 if byte in _SAFE_IN_FORMS else 3 for text in (name, value) for byte in text.encode())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """A ticket of the proxy: valid for one minute and one use (Qlik "Add ticket").
@@ -178,75 +191,3 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
-
-
-# ---- events: one per outcome, for the journal ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginStarted:
-    """A browser was sent to an identity provider."""
-
-    virtual_proxy: str
-    idp: str
-    transaction: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginSucceeded:
-    """A browser was sent back with a ticket. `transaction` is a digest, not the id; attributes by name only."""
-
-    virtual_proxy: str
-    idp: str
-    transaction: str
-    node: str
-    user: QlikUser = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginRejected:
-    """A login ended in an error. `virtual_proxy` and `idp` are None where the request did not get that far."""
-
-    virtual_proxy: str | None
-    idp: str | None
-    transaction: str | None
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeysRefreshed:
-    """A provider's signing keys were fetched; `added` and `removed` are key ids."""
-
-    idp: str
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderTrouble:
-    """A provider's metadata or keys could not be refreshed; the last good ones stay in use."""
-
-    idp: str
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificatesKnown:
-    """The certificates that a SAML registration works with, each with its end; `soon` are those that end within 30 days, or have."""
-
-    idp: str
-    ends: tuple[tuple[str, datetime], ...]
-    soon: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnginesDisagreed:
-    """Two engines judged one signed SAML response differently. Either has a fault, or somebody is trying one."""
-
-    idp: str
-    detail: str
-
-
-Event: TypeAlias = LoginStarted | LoginSucceeded | LoginRejected | KeysRefreshed | ProviderTrouble | CertificatesKnown | EnginesDisagreed

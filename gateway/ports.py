@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
+from gateway.events import Event
 from gateway.model import (
     Binding,
-    Event,
     HttpRequest,
     HttpResponse,
     IdpRequest,
@@ -20,6 +20,7 @@ from gateway.model import (
     TransactionId,
     VerifiedIdentity,
 )
+from gateway.strength import Strength
 
 
 class Clock(Protocol):
@@ -77,11 +78,14 @@ class IdentityProvider(Protocol):
     def is_unsolicited(self, response: IdpResponse) -> bool:
         """Whether the answer claims to answer no request of ours. Read without belief: it is never an identity. Raises `GatewayError`."""
 
-    async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
-        """Where to send the browser, and what to remember. Raises `GatewayError`."""
+    async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
+        """Where to send the browser to sign in with that strength, and what to remember. Raises `GatewayError`."""
 
-    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo) -> VerifiedIdentity:
-        """Prove who the user is: the only source of trust. Raises `GatewayError`, nothing else."""
+    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo, strength: Strength) -> VerifiedIdentity:
+        """Prove who the user is, and that the sign-in was that strong: the only source of trust.
+
+        Raises `SignInTooWeak` where all but the strength is proven; any other `GatewayError`; nothing else.
+        """
 
 
 class QlikProxy(Protocol):

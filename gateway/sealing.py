@@ -85,6 +85,16 @@ class SpentLogin:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialLink:
+    """What the link of a test sign-in says: where to sign in, for which virtual proxy, until when. `id` is drawn for its one use."""
+
+    id: str
+    virtual_proxy: str
+    idp: str
+    expires_at: datetime
+
+
 LoginRecord = LoginTransaction | SpentLogin
 
 
@@ -116,6 +126,8 @@ def _fields(record: LoginRecord) -> list[str | int]:
         record.registration,
         record.target_id,
         record.memo,
+        int(record.chosen),
+        int(record.step_up),
     ]
 
 
@@ -124,7 +136,7 @@ def _record(fields: list[str | int]) -> LoginRecord:
     expires_at = datetime.fromtimestamp(int(expires), UTC)
     if kind == "spent":
         return SpentLogin(virtual_proxy=str(virtual_proxy), expires_at=expires_at)
-    transaction, node, idp, registration, target_id, memo = map(str, rest)
+    transaction, node, idp, registration, target_id, memo, chosen, step_up = map(str, rest)
     return LoginTransaction(
         id=TransactionId(transaction),
         purpose=Purpose(str(kind)),
@@ -135,4 +147,25 @@ def _record(fields: list[str | int]) -> LoginRecord:
         target_id=target_id,
         expires_at=expires_at,
         memo=Memo(memo),
+        chosen=chosen == "1",
+        step_up=step_up == "1",
     )
+
+
+_LINK = "link"
+
+
+def seal_link(sealer: Sealer, link: TrialLink, *, nonce: bytes) -> str:
+    """The link's token."""
+    fields = [link.id, link.virtual_proxy, link.idp, int(link.expires_at.timestamp())]
+    return sealer.seal(json.dumps(fields, separators=(",", ":")).encode(), context=_LINK, nonce=nonce)
+
+
+def open_link(sealer: Sealer, sealed: str) -> TrialLink:
+    """Read a token back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
+    try:
+        name, virtual_proxy, idp, expires = json.loads(sealer.open(sealed, context=_LINK))
+        expires_at = datetime.fromtimestamp(int(expires), UTC)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UnreadableLogin("sealed by another version") from error
+    return TrialLink(id=str(name), virtual_proxy=str(virtual_proxy), idp=str(idp), expires_at=expires_at)

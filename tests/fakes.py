@@ -11,7 +11,8 @@ from hashlib import shake_256
 from typing import TypeAlias
 
 from gateway.errors import GatewayError, ProviderUnreachable
-from gateway.model import Event, HttpRequest, HttpResponse
+from gateway.events import Event
+from gateway.model import HttpRequest, HttpResponse
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

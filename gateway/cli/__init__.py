@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "Run the gateway.",
     "check": "Find every problem of the configuration, without the network.",
     "explain": "Show what a set of claims becomes, and why.",
+    "test-login": "Get a link to one sign-in that issues no ticket and shows why.",
     "demo": "A simulated Qlik site, demo identity providers and this gateway on loopback.",
     "keygen": "Make keys.",
     "metadata": "Print our SAML metadata for an identity provider.",
@@ -21,7 +22,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Loads `gateway.cli.NAME:NAME` when NAME is called; `--help` needs none of them."""
+    """Loads `gateway.cli.NAME:NAME` when NAME is called (with `_` for `-`); `--help` needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -31,7 +32,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"gateway.cli.{module}"), module)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

@@ -33,12 +33,13 @@ def check(folder: Path, form: str, no_files: bool) -> None:  # noqa: FBT001 - cl
 
     Exit code 0: no errors (there may be warnings); 1: errors; 2: usage, or a folder that cannot be read.
     """
-    loaded = config.load(folder, environ=os.environ, files=not no_files)
+    loaded = config.load(folder, environ=os.environ, files=not no_files, tables=not no_files)
     if form == "text":
         print_problems(loaded.problems, file=sys.stdout)
-        click.echo(as_summary(loaded.problems, folder))
+        click.echo(as_summary(loaded.problems, folder, acknowledged=len(loaded.acknowledged)))
     else:
-        report = as_json(loaded.problems) if form == "json" else as_sarif(loaded.problems, folder)
+        known = loaded.acknowledged
+        report = as_json(loaded.problems, known) if form == "json" else as_sarif((*loaded.problems, *known), folder)
         click.echo(json.dumps(report, indent=2))
     sys.exit(_exit_code(loaded))
 

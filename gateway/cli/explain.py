@@ -12,11 +12,11 @@ import click
 
 from gateway import config
 from gateway.cli.check import print_problems
-from gateway.config.settings import Configuration
+from gateway.config.settings import Configuration, VirtualProxySettings
 from gateway.errors import ClaimsRefused
 from gateway.explain import Explanation, RuleOutcome
 from gateway.explain import explain as decide
-from gateway.mapping import AccessRule
+from gateway.mapping import Change, Step
 from gateway.model import JsonValue
 
 _UINT64_DIGITS = 20
@@ -33,7 +33,7 @@ _UINT64_DIGITS = 20
     help="The configuration folder.",
 )
 @click.option("--idp", required=True, help="The identity provider that the claims come from.")
-@click.option("--vp", help="The virtual proxy whose access rule is to be applied, too.")
+@click.option("--vp", help="The virtual proxy whose mapping and access rules are to be applied, too.")
 @click.option(
     "--claims",
     "file",
@@ -65,15 +65,18 @@ def _explain(configuration: Configuration, idp: str, vp: str | None, data: bytes
     provider = configuration.providers.get(idp)
     if provider is None:
         raise click.BadParameter(f"there is no {idp}; configured: {', '.join(configuration.providers)}", param_hint="--idp")
-    access = [provider.access, _rule_of(configuration, idp, vp)]
+    door = _virtual_proxy(configuration, idp, vp)
+    rules, access = provider.rules, provider.access
+    if door is not None:
+        rules, access = rules if door.overrides is None else door.overrides.over(rules), access + door.access
     try:
         claims, name_id = _read_subject(data)
     except RecursionError:
         return Explanation(refusal=ClaimsRefused("the claims nest too deep to be read"))
-    return decide(provider.rules, [rule for rule in access if rule is not None], claims=claims, name_id=name_id, idp=idp)
+    return decide(rules, access, claims=claims, name_id=name_id, idp=idp)
 
 
-def _rule_of(configuration: Configuration, idp: str, vp: str | None) -> AccessRule | None:
+def _virtual_proxy(configuration: Configuration, idp: str, vp: str | None) -> VirtualProxySettings | None:
     if vp is None:
         return None
     virtual_proxy = configuration.virtual_proxies.get(vp)
@@ -81,7 +84,7 @@ def _rule_of(configuration: Configuration, idp: str, vp: str | None) -> AccessRu
         raise click.BadParameter(f"there is no {vp}; configured: {', '.join(configuration.virtual_proxies)}", param_hint="--vp")
     if idp not in virtual_proxy.identity_providers:
         raise click.BadParameter(f"{vp} does not offer {idp}, only {', '.join(virtual_proxy.identity_providers)}", param_hint="--vp")
-    return virtual_proxy.access
+    return virtual_proxy
 
 
 def _read_subject(data: bytes) -> tuple[dict[str, JsonValue], str | None]:
@@ -107,21 +110,39 @@ def _integer(digits: str) -> int:
 
 def _as_json(explanation: Explanation, idp: str, vp: str | None) -> str:
     refusal = explanation.refusal
-    steps = [{"name": step.name, "source": step.source, "output": step.output, "note": step.note} for step in explanation.steps]
+    steps = [_step_as_json(step) for step in explanation.steps]
     rules = [_rule_as_json(rule) for rule in explanation.rules]
     report = {"allowed": refusal is None, "idp": idp, "virtual_proxy": vp, "notes": explanation.notes, "steps": steps, "rules": rules}
     if refusal is None:
         report["ticket_request"] = explanation.ticket_request
     else:
-        report["refusal"] = {"code": refusal.code, "title": refusal.title, "detail": refusal.detail}
+        rule = {} if refusal.rule is None else {"rule": refusal.rule, "message": refusal.message}
+        report["refusal"] = {"code": refusal.code, "title": refusal.title, "detail": refusal.detail, **rule}
     return json.dumps(report, indent=2)
 
 
+def _step_as_json(step: Step) -> dict[str, JsonValue]:
+    output: JsonValue = None if step.output is None else list(step.output)
+    told: dict[str, JsonValue] = {"name": step.name, "source": step.source, "output": output, "note": step.note}
+    if step.changes:
+        told["steps"] = [
+            {"step": change.action, "input": list(change.before), "output": list(change.after), "note": change.note}
+            for change in step.changes
+        ]
+    return told
+
+
 def _rule_as_json(rule: RuleOutcome) -> dict[str, JsonValue]:
-    passed: dict[str, JsonValue] = {"owner": rule.owner, "expression": rule.expression, "passed": rule.refusal is None}
+    told: dict[str, JsonValue] = {
+        "owner": rule.owner,
+        "id": rule.id,
+        "kind": "deny" if rule.denies else "allow",
+        "expression": rule.expression,
+    }
+    told |= {"hit": rule.hit, "passed": rule.refusal is None}
     if rule.refusal is not None:
-        passed |= {"code": rule.refusal.code, "detail": rule.refusal.detail}
-    return passed
+        told |= {"code": rule.refusal.code, "detail": rule.refusal.detail, "message": rule.message}
+    return told
 
 
 def _as_text(explanation: Explanation, idp: str, vp: str | None) -> str:
@@ -130,15 +151,27 @@ def _as_text(explanation: Explanation, idp: str, vp: str | None) -> str:
     lines += ["", "Mapping"] if explanation.steps else []
     for step in explanation.steps:
         outcome = step.note if step.output is None else ", ".join(map(_quote, step.output)) or "no value"
-        lines += [f"  {step.name}", f"    {step.source}", f"    -> {outcome}"]
+        lines += [f"  {step.name}", f"    {step.source}", *map(_change_as_text, step.changes), f"    -> {outcome}"]
     lines += ["", "Access"] if explanation.rules else []
     for rule in explanation.rules:
-        lines += [f"  {rule.owner}", f"    {rule.expression}", f"    -> {'passed' if rule.refusal is None else rule.refusal.detail}"]
+        lines += [f"  {rule.id} of {rule.owner}", f"    {rule.expression}", f"    -> {_verdict(rule)}"]
     if (refusal := explanation.refusal) is not None:
         lines += ["", f"REFUSED {refusal.code}: {refusal.title}", f"  {refusal.detail}"]
+        lines += [] if refusal.message is None else [f"  the user reads: {refusal.message}"]
     else:
         lines += ["", "ALLOWED, with this ticket request", json.dumps(explanation.ticket_request, indent=2, ensure_ascii=False)]
     return "\n".join(lines)
+
+
+def _change_as_text(change: Change) -> str:
+    values = ", ".join(map(_quote, change.after)) or "no value"
+    return f"    {change.action}: {values}" + (f" ({change.note})" if change.note else "")
+
+
+def _verdict(rule: RuleOutcome) -> str:
+    if rule.refusal is None:
+        return "passed"
+    return f"{'hit' if rule.hit else 'miss'}, refuses" if rule.hit is not None else rule.refusal.detail
 
 
 def _quote(value: str) -> str:

@@ -1,4 +1,4 @@
-"""`qlikgw serve`: run the gateway until SIGTERM or SIGINT."""
+"""`qlikgw serve`: run the gateway until SIGTERM or SIGINT, by what its folder says at each time."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from gateway.cli.check import print_problems
     help="The configuration folder.",
 )
 def serve(folder: Path) -> None:
-    """Run the gateway. Ends with exit code 0 after a graceful stop (SIGTERM or SIGINT)."""
+    """Run the gateway. Ends with exit code 0 after a graceful stop (SIGTERM or SIGINT).
+
+    Changes of the folder and of the files that it names go into use while it runs; SIGHUP makes it look at once.
+    """
     loaded = config.load(folder, environ=os.environ)
     if loaded.folder_unreadable:
         click.echo(f"{folder}: {loaded.problems[0].message} (--config DIR, or QLIKGW_CONFIG)", err=True)
         sys.exit(2)
     print_problems(loaded.problems, file=sys.stderr)
-    if loaded.configuration is None:
-        sys.exit(1)
-    sys.exit(asyncio.run(app.serve(loaded.configuration)))
+    sys.exit(asyncio.run(app.serve(folder, loaded)))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from gateway.config.building_mapping import build_access, build_overrides, build_rules
 from gateway.config.building_saml import metadata_settings, service_provider
 from gateway.config.certificates import plain_pem
 from gateway.config.folder import Surroundings
@@ -24,18 +25,17 @@ from gateway.config.settings import (
     ProviderSettings,
     SamlSettings,
     SiteSettings,
-    TlsFiles,
+    TlsPair,
     VirtualProxySettings,
 )
 from gateway.config.values import read_cookie_key
 from gateway.config.wire import SecretReference
 from gateway.config.wire_gateway import GatewayWire, ListenWire, ManagementWire, OutboundWire, SiteWire, TargetWire, VirtualProxyWire
-from gateway.config.wire_mapping import AttributeWire, DirectoryWire, MappingWire, UserIdWire
 from gateway.config.wire_oidc import NoSecretWire, OidcWire, PrivateKeyWire, SecretBasicWire
 from gateway.config.wire_saml import SamlWire
-from gateway.mapping import AccessRule, Cel, ClaimPath, Constant, Expression, NameId, Rules, Source
 from gateway.model import Binding, Secret
 from gateway.protocol import oidc, qps
+from gateway.routing import NetworkDefault
 
 MANAGEMENT_HOST = "QLIKGW_MANAGEMENT_HOST"
 
@@ -46,7 +46,7 @@ def build(gateway: GatewayWire, providers: Mapping[str, OidcWire | SamlWire], su
     return Configuration(
         gateway=settings,
         sites={name: _site(name, site, surroundings) for name, site in gateway.qlik_sites.items()},
-        virtual_proxies={name: _virtual_proxy(name, wire) for name, wire in gateway.virtual_proxies.items()},
+        virtual_proxies={name: _virtual_proxy(name, wire, surroundings) for name, wire in gateway.virtual_proxies.items()},
         providers={name: _provider(name, wire, settings.public_url, surroundings) for name, wire in providers.items()},
     )
 
@@ -72,7 +72,7 @@ def _gateway(wire: GatewayWire, surroundings: Surroundings) -> GatewaySettings:
 def _listen(wire: ListenWire, surroundings: Surroundings) -> Listen:
     if wire.tls is None:
         return Listen(host=wire.host, port=wire.port)
-    tls = TlsFiles(certificate=surroundings.path(wire.tls.certificate), key=surroundings.path(wire.tls.key))
+    tls = TlsPair(certificate=surroundings.file(wire.tls.certificate), key=surroundings.file(wire.tls.key))
     return Listen(host=wire.host, port=wire.port, tls=tls)
 
 
@@ -100,7 +100,7 @@ def _site(name: str, wire: SiteWire, surroundings: Surroundings) -> SiteSettings
     )
 
 
-def _virtual_proxy(name: str, wire: VirtualProxyWire) -> VirtualProxySettings:
+def _virtual_proxy(name: str, wire: VirtualProxyWire, surroundings: Surroundings) -> VirtualProxySettings:
     prefix = name if wire.prefix is None else wire.prefix
     allowed = tuple(_target(target) for target in wire.targets)
     default = wire.default_target or qps.default_target(allowed[0], prefix)
@@ -110,7 +110,10 @@ def _virtual_proxy(name: str, wire: VirtualProxyWire) -> VirtualProxySettings:
         prefix=prefix,
         targets=qps.Targets(allowed=allowed, default=default, ticket_parameter=wire.ticket_parameter),
         identity_providers=tuple(wire.identity_providers),
-        access=_access(f"virtual proxy {name}", wire.allow),
+        overrides=build_overrides(wire.mapping, surroundings),
+        access=build_access(f"virtual proxy {name}", wire.deny, wire.allow),
+        strength=wire.authentication.strength(),
+        network_defaults=tuple(NetworkDefault(networks=tuple(rule.networks), idp=rule.identity_provider) for rule in wire.network_defaults),
     )
 
 
@@ -128,8 +131,10 @@ def _saml(name: str, wire: SamlWire, public_url: str, surroundings: Surroundings
         display_name=wire.display_name or name,
         service_provider=service_provider(name, wire, public_url, surroundings),
         metadata=metadata_settings(wire, surroundings),
-        rules=_rules(wire.mapping),
-        access=_access(f"identity provider {name}", wire.allow),
+        rules=build_rules(wire.mapping, surroundings),
+        access=build_access(f"identity provider {name}", wire.deny, wire.allow),
+        strength=wire.authentication.strength(),
+        domains=frozenset(wire.domains),
         idp_initiated=wire.idp_initiated,
         sign_metadata=wire.sp.sign_metadata,
     )
@@ -151,8 +156,10 @@ def _oidc(name: str, wire: OidcWire, public_url: str, surroundings: Surroundings
             authorization_params=dict(wire.authorization_params),
             clock_skew=wire.clock_skew,
         ),
-        rules=_rules(wire.mapping),
-        access=_access(f"identity provider {name}", wire.allow),
+        rules=build_rules(wire.mapping, surroundings),
+        access=build_access(f"identity provider {name}", wire.deny, wire.allow),
+        strength=wire.authentication.strength(),
+        domains=frozenset(wire.domains),
     )
 
 
@@ -166,28 +173,6 @@ def _client_auth(wire: OidcWire, surroundings: Surroundings) -> oidc.ClientAuth:
         return oidc.read_client_key(surroundings.file(auth.key), password) if surroundings.files else oidc.NoClientAuth()
     secret = Secret(_secret(auth.secret, surroundings))
     return oidc.ClientSecretBasic(secret=secret) if isinstance(auth, SecretBasicWire) else oidc.ClientSecretPost(secret=secret)
-
-
-def _rules(wire: MappingWire) -> Rules:
-    listed = wire.user_directory.one_of
-    return Rules(
-        user_directory=_source(wire.user_directory),
-        directory_one_of=None if listed is None else frozenset(listed),
-        user_id=_source(wire.user_id),
-        attributes=tuple((name, _source(attribute)) for name, attribute in wire.attributes.items()),
-    )
-
-
-def _source(wire: DirectoryWire | UserIdWire | AttributeWire) -> Source:
-    if wire.cel is not None:
-        return Cel(wire.cel)
-    if wire.claim is not None:
-        return ClaimPath((wire.claim,) if isinstance(wire.claim, str) else tuple(wire.claim))
-    return NameId() if wire.name_id else Constant(wire.value or "")
-
-
-def _access(owner: str, expression: Expression | None) -> AccessRule | None:
-    return None if expression is None else AccessRule(owner=owner, expression=expression)
 
 
 def _text(wire: str | SecretReference, surroundings: Surroundings) -> str:

@@ -30,8 +30,6 @@ def service_provider(name: str, wire: SamlWire, public_url: str, surroundings: S
         next_certificate=saml.read_certificate(surroundings.file(sp.next_certificate)) if read and sp.next_certificate else None,
         sign_requests=sp.sign_requests,
         offer_encryption=sp.encryption,
-        force_authn=wire.authentication.force_authn,
-        authn_contexts=tuple(wire.authentication.authn_context),
         name_id_format=wire.name_id_format,
         allow_cbc_encryption=wire.allow_cbc_encryption,
         second_opinion=wire.second_opinion,

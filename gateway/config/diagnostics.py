@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 
 class Severity(StrEnum):
@@ -47,14 +47,37 @@ class Code(StrEnum):
     COOKIE_KEYS = "QGW-520", "Cookie keys that are missing or unusable"
     NOT_AVAILABLE = "QGW-521", "Something that this version cannot do"
     YAML_FEATURE = "QGW-522", "A feature of YAML that is not used here"
+    TRIAL = "QGW-524", "A test in an identity provider's file that does not come out as it says"
     EXPIRES_SOON = "QGW-523", "A certificate that expires soon"
+    SHARED_IDENTITY = "QGW-531", "Two identity providers that can produce the same user"
+    REASSIGNABLE_ID = "QGW-532", "A user id that can be given to somebody else"
+    VARIANT_ID = "QGW-533", "A user id whose letters may differ from one sign-in to the next"
+    CASE_SENSITIVE_ID = "QGW-534", "A user id in which upper and lower case tell people apart, where Qlik Sense sees one user"
+    VARIANT_DIRECTORY = "QGW-535", "Directories that differ in case alone"
+    CONNECTOR_ATTRIBUTE = "QGW-536", "An attribute that may overwrite one of a directory connector"
+    STALE_ACKNOWLEDGEMENT = "QGW-539", "An acknowledgement of something that is not there"
+
+
+FINDINGS: Final = {
+    code.value: code
+    for code in (
+        Code.SHARED_IDENTITY,
+        Code.REASSIGNABLE_ID,
+        Code.VARIANT_ID,
+        Code.CASE_SENSITIVE_ID,
+        Code.VARIANT_DIRECTORY,
+        Code.CONNECTOR_ATTRIBUTE,
+    )
+}
+"""What the linter finds; these alone can be acknowledged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One mistake at its place. `file` is relative to the folder; lines and columns count from 1, `end_column` is the first behind it.
 
-    `excerpt` is the line as it stands there, with secrets masked; None where there is no line to show.
+    `excerpt` is the line as it stands there, with secrets masked; None where there is no line to show. `acknowledged` is the
+    reason that somebody gave for living with it.
     """
 
     file: str
@@ -66,3 +89,4 @@ class Problem:
     message: str
     hint: str | None = None
     excerpt: str | None = None
+    acknowledged: str | None = None

@@ -39,26 +39,34 @@ class Document:
     def failed(self) -> bool:
         return any(problem.severity is Severity.ERROR for problem in self.problems)
 
-    def report(
-        self, code: Code, place: Spot | Node | None, message: str, hint: str | None = None, *, severity: Severity = Severity.ERROR
+    def report(  # noqa: PLR0913 - the parts of a problem
+        self,
+        code: Code,
+        place: Spot | Node | None,
+        message: str,
+        hint: str | None = None,
+        *,
+        severity: Severity = Severity.ERROR,
+        acknowledged: str | None = None,
     ) -> None:
-        """Note a problem. Without a place it is one of the whole file."""
+        """Note a problem, once. Without a place it is one of the whole file."""
         if len(self.problems) >= MOST_PROBLEMS:
             return
         spot = TOP if place is None else place if isinstance(place, Spot) else place.spot
-        self.problems.append(
-            Problem(
-                file=self.name,
-                line=spot.line,
-                column=spot.column,
-                end_column=spot.end_column,
-                code=code,
-                severity=severity,
-                message=message,
-                hint=hint,
-                excerpt=None if place is None else self._excerpt(spot.line),
-            )
+        problem = Problem(
+            file=self.name,
+            line=spot.line,
+            column=spot.column,
+            end_column=spot.end_column,
+            code=code,
+            severity=severity,
+            message=message,
+            hint=hint,
+            excerpt=None if place is None else self._excerpt(spot.line),
+            acknowledged=acknowledged,
         )
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _excerpt(self, line: int) -> str | None:
         if self._masks is None:

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.config.sources import Sources, Stamp, names_in, stamp
 from gateway.config.yaml12 import LARGEST_FILE
 
 LARGEST_NAMED_FILE = 1024 * 1024
+LARGEST_GATEWAY_FILE = 1024 * 1024
+"""It holds all virtual proxies; thousands have room."""
 GATEWAY_FILE = "gateway.yaml"
 MOST_FILES = 2000
 
@@ -27,13 +30,16 @@ class Unreadable(OSError):
 class Surroundings:
     """What lies outside the YAML: named files and environment variables. Each is read once, so that one load sees one state.
 
-    `files` False: neither is read; files are empty then, and secrets too.
+    `files` False: neither is read; files are empty then, and secrets too. `tables` says the same of lookup tables, which hold no secret.
     """
 
     folder: Path
     environ: Mapping[str, str] = field(repr=False)
     files: bool = True
+    tables: bool = True
     _read: dict[str, bytes | str] = field(default_factory=dict, repr=False)
+    _names: tuple[str, ...] = ()
+    _stamps: dict[str, Stamp] = field(default_factory=dict, repr=False)
 
     def path(self, name: str) -> str:
         """The absolute path of a file that the configuration names."""
@@ -41,17 +47,35 @@ class Surroundings:
 
     def file(self, name: str) -> bytes:
         """A named file's content. Raises `Unreadable`."""
-        if not self.files:
-            return b""
+        return self._content(name) if self.files else b""
+
+    def table(self, name: str) -> bytes | None:
+        """A lookup table's content; None where tables are left unread. Raises `Unreadable`."""
+        return self._content(name) if self.tables else None
+
+    def _content(self, name: str) -> bytes:
         if name not in self._read:
+            path = self.path(name)
+            self._stamps[path] = stamp(path)
             try:
-                self._read[name] = read_regular(self.path(name), LARGEST_NAMED_FILE)
+                self._read[name] = read_regular(path, LARGEST_NAMED_FILE)
             except Unreadable as error:
                 self._read[name] = str(error)
         found = self._read[name]
         if isinstance(found, str):
             raise Unreadable(found)
         return found
+
+    def entries(self) -> list[tuple[str, bytes | str]]:
+        """The folder's entries, as `read_folder` gives them. Raises `Unreadable`."""
+        # Each is looked at before it is read: what changes in between is seen by the next look.
+        self._names = names_in(os.fspath(self.folder))
+        self._stamps |= {path: stamp(path) for path in (os.path.join(self.folder, name) for name in self._names)}  # noqa: PTH118
+        return list(read_folder(self.folder))
+
+    def sources(self) -> Sources:
+        """All that was read so far."""
+        return Sources(os.fspath(self.folder), self._names, self._stamps)
 
     def variable(self, name: str) -> str:
         """An environment variable's value. Raises `Unreadable`."""
@@ -75,7 +99,7 @@ def read_folder(folder: Path) -> Iterator[tuple[str, bytes | str]]:
             yield name, b""
             continue
         try:
-            yield name, read_regular(os.fspath(folder / name), LARGEST_FILE)
+            yield name, read_regular(os.fspath(folder / name), LARGEST_GATEWAY_FILE if name == GATEWAY_FILE else LARGEST_FILE)
         except Unreadable as error:
             yield name, str(error)
 

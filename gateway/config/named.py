@@ -5,6 +5,8 @@ A content is never told, and a path only as a hint on where it was looked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.config.diagnostics import Code
 from gateway.config.document import Document
 from gateway.config.folder import Surroundings, Unreadable
@@ -21,14 +23,21 @@ class NamedFiles:
 
     def content(self, place: Node | None) -> bytes | None:
         """The content of the file that is named there; None where none is named, or it cannot be read (reported)."""
+        return self._read(place, self._surroundings.file)
+
+    def table(self, place: Node | None) -> bytes | None:
+        """The content of the lookup table that is named there; None as for `content`, and where tables are left unread."""
+        return self._read(place, self._surroundings.table)
+
+    def _read(self, place: Node | None, read: Callable[[str], bytes | None]) -> bytes | None:
         if not isinstance(place, Scalar) or not isinstance(place.value, str) or self._document.has_problem_at(place.spot):
             return None
         try:
-            content = self._surroundings.file(place.value)
+            content = read(place.value)
         except Unreadable as error:
             self._document.report(Code.NAMED_FILE, place, f"this file {error}", f"looked for {self._surroundings.path(place.value)}")
             return None
-        if not content.strip():
+        if content is not None and not content.strip():
             self._document.report(Code.NAMED_FILE, place, "this file is empty")
             return None
         return content

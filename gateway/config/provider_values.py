@@ -8,15 +8,17 @@ from collections.abc import Callable
 from gateway.config.diagnostics import Code
 from gateway.config.values import Refusal, did_you_mean
 from gateway.errors import GatewayError
-from gateway.mapping import Expression, ExpressionProblem, Scope, compile_expression
+from gateway.mapping import Expression, ExpressionProblem, Pattern, PatternProblem, Scope, compile_expression, compile_pattern
 from gateway.protocol.oidc import RESERVED_AUTHORIZATION_PARAMS, SUPPORTED_ALGORITHMS
 from gateway.protocol.oidc.addresses import is_https, is_loopback_http
 from gateway.protocol.qps import check_attribute_name
 from gateway.protocol.qps.users import check_attribute_value, check_directory, check_name
+from gateway.routing import mail_domain
 
 _SCOPE = re.compile(r"[!#-\[\]-~]+")  # RFC 6749 §3.3
 _VISIBLE = re.compile(r"[ -~]+")
 _MULTI_TENANT = re.compile(r"https://login\.microsoftonline\.com/(?:common|organizations|consumers)(?:/|$)")
+_WHO_IT_IS = frozenset({"userdirectory", "userid"})
 _DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -72,6 +74,38 @@ def read_display_name(text: str) -> str:
     return text
 
 
+def read_message(text: str) -> str:
+    """What a refused user reads."""
+    if not text.isprintable() or text != text.strip() or len(text) > 500:  # noqa: PLR2004
+        raise Refusal(Code.WRONG_VALUE, "a message is one line of at most 500 characters")
+    return text
+
+
+def read_pattern(text: str) -> Pattern:
+    """A regular expression."""
+    try:
+        return compile_pattern(text)
+    except PatternProblem as problem:
+        raise Refusal(Code.EXPRESSION, str(problem)) from None
+
+
+def read_extraction(text: str) -> Pattern:
+    """A regular expression that a value is taken from: what its one group holds, or all of it."""
+    pattern = read_pattern(text)
+    if pattern.groups > 1:
+        raise Refusal(
+            Code.EXPRESSION, "only one group can be taken", "(?:…) groups without taking; replace can put several groups together"
+        )
+    return pattern
+
+
+def read_refusal_code(text: str) -> str:
+    """The code of a refusal by claims, mapping or access rules."""
+    if not re.fullmatch(r"QGW-3\d\d", text):
+        raise Refusal(Code.WRONG_VALUE, "a refusal of an identity has a code QGW-3nn", "for instance: QGW-306, refused by an access rule")
+    return text
+
+
 def read_directory(text: str) -> str:
     """A user directory that is named as a constant."""
     try:
@@ -96,6 +130,9 @@ def read_attribute_name(text: str) -> str:
         check_attribute_name(text)
     except GatewayError as error:
         raise Refusal(Code.RESERVED, error.detail) from None
+    if text.casefold() in _WHO_IT_IS:
+        hint = "user_directory and user_id decide who somebody is; an attribute of that name would only look as if it did"
+        raise Refusal(Code.RESERVED, f"the attribute '{text}' has the name of a part of the user's identity", hint)
     return text
 
 
@@ -118,3 +155,11 @@ def expression(scope: Scope, *, single: bool = False) -> Callable[[str], Express
             raise Refusal(Code.EXPRESSION, problem.message, problem.hint, line=problem.line, column=problem.column) from None
 
     return read
+
+
+def read_domain(text: str) -> str:
+    """A domain of mail addresses, in the form in which addresses are compared."""
+    domain = None if "@" in text else mail_domain(text)
+    if domain is None:
+        raise ValueError("a domain such as example.com")
+    return domain

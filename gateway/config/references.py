@@ -11,13 +11,13 @@ from collections.abc import Collection
 
 from gateway.config.diagnostics import Code, Severity
 from gateway.config.document import Document
+from gateway.config.mapping_references import check_access, check_mapping
 from gateway.config.tree import Node, Scalar, Section
 from gateway.config.values import did_you_mean, read_store
 from gateway.errors import TargetRefused
 from gateway.protocol.qps import Target, Targets, check_target, check_target_list, default_target, read_node, read_target
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-_SOURCES = ("value", "claim", "cel", "name_id")
 
 
 def check_gateway(document: Document, providers: Collection[str]) -> None:
@@ -32,20 +32,16 @@ def check_gateway(document: Document, providers: Collection[str]) -> None:
     for name, virtual_proxy in root.sections("virtual_proxies"):
         _check_reference(document, virtual_proxy.get("site"), root.section("qlik_sites").entries, "site")
         _check_providers(document, virtual_proxy, providers)
+        _check_network_defaults(document, virtual_proxy)
         _check_targets(document, name, virtual_proxy)
+        check_mapping(document, virtual_proxy.section("mapping"), saml=True)
+        check_access(document, virtual_proxy)
 
 
 def check_provider(document: Document, *, saml: bool = False) -> None:
     """All rules of an identity provider's file that need no named file."""
-    mapping = document.root.section("mapping")
-    sections = [mapping.section("user_directory"), mapping.section("user_id"), *(one for _, one in mapping.sections("attributes"))]
-    for section in sections if not saml else []:
-        if section.get("name_id") is not None:
-            document.report(Code.MAPPING, section.key("name_id"), "an OpenID provider sends no NameID: name_id is for SAML")
-    _check_directory(document, mapping)
-    _check_source(document, mapping.get("user_id"))
-    for _, attribute in mapping.sections("attributes"):
-        _check_source(document, attribute)
+    check_mapping(document, document.root.section("mapping"), saml=saml)
+    check_access(document, document.root)
     secret = document.root.get("client_auth", "secret")
     if isinstance(secret, Scalar) and secret.value is not None and not document.has_problem_at(secret.spot):
         document.report(Code.INLINE_SECRET, secret, "a secret is never written in here", "write {file: PATH} or {env: QLIKGW_NAME}")
@@ -156,6 +152,13 @@ def _check_providers(document: Document, virtual_proxy: Section, providers: Coll
         seen.add(item.value if isinstance(item, Scalar) else None)
 
 
+def _check_network_defaults(document: Document, virtual_proxy: Section) -> None:
+    offered = {str(item.value) for item in virtual_proxy.items("identity_providers") if isinstance(item, Scalar)}
+    for rule in virtual_proxy.items("network_defaults"):
+        if isinstance(rule, Section):
+            _check_reference(document, rule.get("identity_provider"), offered, "identity provider of this virtual proxy")
+
+
 def _check_targets(document: Document, name: str, virtual_proxy: Section) -> None:
     targets = [_target(item) for item in virtual_proxy.items("targets")]
     allowed = tuple(target for target in targets if target is not None)
@@ -182,30 +185,3 @@ def _target(item: Node) -> Target | None:
         return read_target(str(url), ticket=section.text("ticket") or "append")
     except ValueError:
         return None
-
-
-def _check_source(document: Document, node: Node | None) -> list[str]:
-    """Exactly one source. Gives the ones that are there."""
-    if not isinstance(node, Section):
-        return []
-    sources = [key for key in node.entries if key in _SOURCES]
-    if not sources:
-        document.report(Code.MAPPING, node, "one of value, claim, cel and name_id is needed here")
-    elif len(sources) > 1:
-        document.report(Code.MAPPING, node.key(sources[1]), "value, claim, cel and name_id exclude each other: exactly one is needed")
-    return sources
-
-
-def _check_directory(document: Document, mapping: Section) -> None:
-    node = mapping.get("user_directory")
-    sources = _check_source(document, node)
-    if not sources or not isinstance(node, Section):
-        return
-    listed = node.get("one_of")
-    if listed is None and sources[0] != "value":
-        hint = "one_of: [CONTOSO, PARTNERS]"
-        document.report(Code.MAPPING, node.key(sources[0]), "a directory from claims needs one_of: the directories that may come out", hint)
-    constant = node.text("value")
-    allowed = [item.value for item in node.items("one_of") if isinstance(item, Scalar)]
-    if listed is not None and constant is not None and constant not in allowed:
-        document.report(Code.MAPPING, node.get("value"), "this directory is not in one_of: nobody could sign in")

@@ -36,34 +36,37 @@ def as_text(problem: Problem, *, colour: bool = False) -> str:
     return "\n".join(lines)
 
 
-def as_summary(problems: Sequence[Problem], folder: Path) -> str:
+def as_summary(problems: Sequence[Problem], folder: Path, *, acknowledged: int = 0) -> str:
     """One line that closes a report."""
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     counts = [_count(errors, "error"), _count(len(problems) - errors, "warning")]
     told = " and ".join(count for count in counts if count) or "no problems"
-    return f"{shown(str(folder))}: {told}"
+    known = f" ({_count(acknowledged, 'finding')} acknowledged)" if acknowledged else ""
+    return f"{shown(str(folder))}: {told}{known}"
 
 
-def as_json(problems: Sequence[Problem]) -> JsonValue:
-    """The form of `check --format json`."""
+def as_json(problems: Sequence[Problem], acknowledged: Sequence[Problem] = ()) -> JsonValue:
+    """The form of `check --format json`. Acknowledged findings, where there are any, stand beside the problems with their reason."""
+    report: dict[str, JsonValue] = {"problems": [_record(problem) for problem in problems]}
+    if acknowledged:
+        report["acknowledged"] = [_record(problem) | {"reason": shown(problem.acknowledged or "")} for problem in acknowledged]
+    return report
+
+
+def _record(problem: Problem) -> dict[str, JsonValue]:
     return {
-        "problems": [
-            {
-                "file": problem.file,
-                "line": problem.line,
-                "column": problem.column,
-                "code": problem.code.value,
-                "severity": problem.severity.value,
-                "message": shown(problem.message),
-                "hint": None if problem.hint is None else shown(problem.hint),
-            }
-            for problem in problems
-        ]
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "code": problem.code.value,
+        "severity": problem.severity.value,
+        "message": shown(problem.message),
+        "hint": None if problem.hint is None else shown(problem.hint),
     }
 
 
 def as_sarif(problems: Sequence[Problem], folder: Path) -> JsonValue:
-    """SARIF 2.1.0: one run, one rule per code. Files are relative to CONFIG, the folder."""
+    """SARIF 2.1.0: one run, one rule per code. Files are relative to CONFIG, the folder. Acknowledged findings are suppressed results."""
     codes = list(Code)
     return {
         "$schema": _SARIF_SCHEMA,
@@ -107,7 +110,8 @@ def _result(problem: Problem, codes: list[Code]) -> JsonValue:
     region: dict[str, JsonValue] = {"startLine": problem.line, "startColumn": problem.column}
     region["endColumn"] = max(problem.end_column, problem.column)
     place: dict[str, JsonValue] = {"uri": _uri(problem.file), "uriBaseId": "CONFIG"}
-    return {
+    known: dict[str, JsonValue] = {"suppressions": [{"kind": "inSource", "justification": shown(problem.acknowledged or "")}]}
+    return ({} if problem.acknowledged is None else known) | {
         "ruleId": problem.code.value,
         "ruleIndex": codes.index(problem.code),
         "level": problem.severity.value,

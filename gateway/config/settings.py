@@ -1,7 +1,7 @@
 """What `build` makes of a configuration: values of the core, ready to use.
 
-No path (but those that OpenSSL itself must open), no reference and no environment name is left in here. Where the values
-came from is not known any more; that they fit together has been checked.
+No path, no reference and no environment name is left in here. Where the values came from is not known any more; that they
+fit together has been checked. Equal settings are the same settings: a reload carries over what is made of them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from gateway.mapping import AccessRule, Rules
+from gateway.mapping import AccessRule, Overrides, Rules
 from gateway.model import Secret
 from gateway.protocol.oidc import RelyingParty
 from gateway.protocol.qps import Node, Targets
 from gateway.protocol.saml import Certificate, IdentityProviderMetadata, ServiceProvider
+from gateway.routing import NetworkDefault
+from gateway.strength import ANY_SIGN_IN, Strength
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -26,11 +28,11 @@ IN_MEMORY: Final = Secret("memory:")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsFiles:
-    """Where the certificate and the key of our own front lie: absolute paths, both readable and a pair when checked."""
+class TlsPair:
+    """The certificate of our own front with its chain, and its key: PEM, a pair when checked."""
 
-    certificate: str
-    key: str
+    certificate: bytes
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Listen:
 
     host: str
     port: int
-    tls: TlsFiles | None = None
+    tls: TlsPair | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,14 +105,20 @@ class SiteSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualProxySettings:
-    """One virtual proxy. `site` and `identity_providers` are names that exist; `prefix` is empty for the default virtual proxy."""
+    """One virtual proxy. `site` and `identity_providers` are names that exist; `prefix` is empty for the default virtual proxy.
+
+    `overrides`: what it decides in the place of its providers' mappings.
+    """
 
     name: str
     site: str
     prefix: str
     targets: Targets
     identity_providers: tuple[str, ...]
-    access: AccessRule | None = None
+    overrides: Overrides | None = None
+    access: tuple[AccessRule, ...] = ()
+    strength: Strength = ANY_SIGN_IN
+    network_defaults: tuple[NetworkDefault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +129,9 @@ class OidcSettings:
     display_name: str
     relying_party: RelyingParty
     rules: Rules
-    access: AccessRule | None = None
+    access: tuple[AccessRule, ...] = ()
+    strength: Strength = ANY_SIGN_IN
+    domains: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +153,9 @@ class SamlSettings:
     service_provider: ServiceProvider
     metadata: MetadataSettings
     rules: Rules
-    access: AccessRule | None = None
+    access: tuple[AccessRule, ...] = ()
+    strength: Strength = ANY_SIGN_IN
+    domains: frozenset[str] = frozenset()
     idp_initiated: str | None = None
     sign_metadata: bool = False
 

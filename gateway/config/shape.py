@@ -59,7 +59,8 @@ def _nothings(node: Node, key: Scalar | None = None) -> Iterator[tuple[Scalar | 
     """Every place where a value is missing, with its key."""
     if isinstance(node, Section):
         for inner_key, inner in node.entries.values():
-            yield from _nothings(inner, inner_key)
+            if inner_key.value != "claims":  # a test's claims are what a provider sends, null and all
+                yield from _nothings(inner, inner_key)
     elif isinstance(node, Listing):
         for item in node.items:
             yield from _nothings(item)

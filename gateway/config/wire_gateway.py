@@ -8,11 +8,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from gateway.config import provider_values, values
 from gateway.config.settings import Network
 from gateway.config.wire import AsMapping, AsText, Id, PathText, Reads, SchemaVersion, SecretReference, TextOrMapping, Wire
+from gateway.config.wire_acknowledge import ACKNOWLEDGE, Acknowledgements
+from gateway.config.wire_authentication import AnyAuthenticationWire
+from gateway.config.wire_mapping import OverridesWire
 from gateway.mapping import Expression, Scope
 from gateway.protocol.qps import Target
 
@@ -23,9 +27,22 @@ ClockSkew = Annotated[timedelta, Reads(values.duration(timedelta(0), timedelta(s
 NetworkText = Annotated[Network, Reads(values.read_network, {"examples": ["10.0.0.0/8"]})]
 Host = Annotated[str, Reads(values.read_listen_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Domain = Annotated[str, Reads(provider_values.read_domain, {"examples": ["example.com"]})]
 AccessExpression = Annotated[Expression, Reads(provider_values.expression(Scope.ACCESS), {"description": "A CEL expression."})]
 
+DOMAINS = "Domains of its users' mail addresses: the chooser page asks for the address and finds this provider by it."
+DENY = "Who may not sign in, rule by rule. All rules of the identity provider and of the virtual proxy must pass; one that fails refuses."
 ALLOW = "Who may sign in: a CEL expression over claims, idp, user and groups_overage. Only true lets pass; left out, everybody may."
+
+
+class DenyWire(Wire):
+    """One rule that refuses."""
+
+    id: Id = Field(description="Told with the refusal: on the page, in the log, as a label of a metric.")
+    when: AccessExpression = Field(description="A CEL expression, as in allow. true refuses, false lets pass, anything else refuses.")
+    message: Annotated[str, Reads(provider_values.read_message)] | None = Field(
+        default=None, description="What the refused user reads on the page: one line of plain text."
+    )
 
 
 class TlsWire(Wire):
@@ -126,29 +143,70 @@ class TargetWire(Wire):
     )
 
 
-class VirtualProxyWire(Wire):
-    """One virtual proxy."""
+class NetworkDefaultWire(Wire):
+    """Where users in some networks sign in, unless they chose otherwise. A convenience: it keeps nobody out."""
 
-    site: Id = Field(description="The site that it belongs to: a key of qlik_sites.")
-    prefix: Annotated[str, Reads(values.read_prefix, {"pattern": f"^{values.PREFIX}$"}, may_be_empty=True)] | None = Field(
-        default=None, description='Its prefix in the QMC. Default: the id; "" is the default virtual proxy.'
-    )
-    targets: list[
+    networks: list[NetworkText] = Field(min_length=1, description="The networks that users come from, as seen through trusted_proxies.")
+    identity_provider: Id = Field(description="One of the virtual proxy's identity_providers.")
+
+
+Targets = Annotated[
+    list[
         Annotated[
             Annotated[Target, Reads(values.read_target_url), AsText] | Annotated[TargetWire, AsMapping],
             TextOrMapping,
         ]
-    ] = Field(min_length=1, description="Where a ticket may go: the boundary against stolen tickets.")
+    ],
+    Field(min_length=1),
+]
+Providers = Annotated[list[Id], Field(min_length=1)]
+
+SITE = "The site that it belongs to: a key of qlik_sites."
+TARGETS = "Where a ticket may go: the boundary against stolen tickets."
+PROVIDERS = "The ids of identity providers: their file names without .yaml. Several: the user chooses."
+
+
+class VirtualProxyDefaultsWire(Wire):
+    """What virtual proxies have in common. Each key holds for every virtual proxy that does not have it itself."""
+
+    site: Id | None = Field(default=None, description=SITE)
+    targets: Targets | None = Field(default=None, description=TARGETS)
     default_target: Annotated[str, Reads(values.read_default_target)] | None = Field(
         default=None, description="Where the browser goes when Qlik Sense names no target. Default: the hub under the first target."
     )
     ticket_parameter: Annotated[str, Reads(values.read_ticket_parameter)] = Field(
         default="qlikTicket", description="The query parameter that carries the ticket."
     )
-    identity_providers: list[Id] = Field(
-        min_length=1, description="The ids of identity providers: their file names without .yaml. Several: the user chooses."
+    identity_providers: Providers | None = Field(default=None, description=PROVIDERS)
+    mapping: OverridesWire | None = Field(
+        default=None, description="What this virtual proxy decides in the place of its identity providers' mappings."
     )
+    deny: list[DenyWire] = Field(default=[], description=DENY)
     allow: AccessExpression | None = Field(default=None, description=ALLOW)
+    authentication: AnyAuthenticationWire = Field(
+        default=AnyAuthenticationWire(), description="How users must have signed in. What their identity provider demands comes on top."
+    )
+    network_defaults: list[NetworkDefaultWire] = Field(
+        default=[], description="Providers that users in some networks are sent to without being asked. The first that fits counts."
+    )
+
+
+def _without_required(schema: JsonDict) -> None:
+    """Every key of a virtual proxy may come from the defaults: an editor cannot know that one is missing."""
+    schema.pop("required", None)
+
+
+class VirtualProxyWire(VirtualProxyDefaultsWire):
+    """One virtual proxy. What it does not say, virtual_proxy_defaults may."""
+
+    model_config = ConfigDict(json_schema_extra=_without_required)
+
+    site: Id = Field(description=SITE)
+    prefix: Annotated[str, Reads(values.read_prefix, {"pattern": f"^{values.PREFIX}$"}, may_be_empty=True)] | None = Field(
+        default=None, description='Its prefix in the QMC. Default: the id; "" is the default virtual proxy.'
+    )
+    targets: Targets = Field(description=TARGETS)
+    identity_providers: Providers = Field(description=PROVIDERS)
 
 
 class GatewayWire(Wire):
@@ -174,6 +232,10 @@ class GatewayWire(Wire):
     limits: LimitsWire = Field(default=LimitsWire(), description="Limits beside the overload guard.")
     drain: Drain = Field(default=timedelta(seconds=5), description="How long the gateway goes on serving after SIGTERM: 0s to 5m.")
     qlik_sites: dict[Id, SiteWire] = Field(min_length=1, description="The Qlik Sense installations, by id.")
+    acknowledge: Acknowledgements | None = Field(default=None, description=ACKNOWLEDGE)
+    virtual_proxy_defaults: VirtualProxyDefaultsWire = Field(
+        default=VirtualProxyDefaultsWire(), description="What virtual proxies share. A virtual proxy's own key replaces the whole key here."
+    )
     virtual_proxies: dict[Id, VirtualProxyWire] = Field(
         min_length=1, description="The virtual proxies, by id: /vp/{id}/login is the address."
     )

@@ -14,8 +14,11 @@ from gateway.config import provider_values
 from gateway.config.diagnostics import Code
 from gateway.config.values import Refusal
 from gateway.config.wire import PathText, Reads, SchemaVersion, SecretReference, Text, Wire, refusal
-from gateway.config.wire_gateway import ALLOW, AccessExpression, ClockSkew
+from gateway.config.wire_acknowledge import ACKNOWLEDGE, Acknowledgements
+from gateway.config.wire_authentication import AUTHENTICATION, OidcAuthenticationWire
+from gateway.config.wire_gateway import ALLOW, DENY, DOMAINS, AccessExpression, ClockSkew, DenyWire, Domain
 from gateway.config.wire_mapping import MappingWire
+from gateway.config.wire_trials import TESTS, TrialWire
 
 
 def _with_openid(scopes: list[str]) -> list[str]:
@@ -74,6 +77,8 @@ class OidcWire(Wire):
     )
     client_id: Annotated[str, Reads(provider_values.read_client_id)] = Field(description="The client id that the provider gave.")
     client_auth: ClientAuthWire = Field(description="How the gateway proves at the provider who it is.")
+    domains: list[Domain] = Field(default=[], description=DOMAINS)
+    authentication: OidcAuthenticationWire = Field(default=OidcAuthenticationWire(), description=AUTHENTICATION)
     scopes: Scopes = Field(default=["openid"], description="What is asked for; openid is always among it.")
     response_mode: Literal["query", "form_post"] = Field(default="query", description="How the answer comes back through the browser.")
     id_token_algorithms: Algorithms = Field(
@@ -87,4 +92,7 @@ class OidcWire(Wire):
     )
     clock_skew: ClockSkew = Field(default=timedelta(seconds=60), description="How far the provider's clock may be from ours: 0s to 180s.")
     mapping: MappingWire = Field(description="Who the user is in Qlik Sense.")
+    deny: list[DenyWire] = Field(default=[], description=DENY)
     allow: AccessExpression | None = Field(default=None, description=ALLOW)
+    tests: list[TrialWire] = Field(default=[], description=TESTS)
+    acknowledge: Acknowledgements | None = Field(default=None, description=ACKNOWLEDGE)

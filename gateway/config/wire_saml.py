@@ -12,8 +12,11 @@ from pydantic import Field
 
 from gateway.config import provider_values, saml_values
 from gateway.config.wire import Id, PathText, Reads, SchemaVersion, SecretReference, Wire
-from gateway.config.wire_gateway import ALLOW, AccessExpression, ClockSkew
+from gateway.config.wire_acknowledge import ACKNOWLEDGE, Acknowledgements
+from gateway.config.wire_authentication import AUTHENTICATION, SamlAuthenticationWire
+from gateway.config.wire_gateway import ALLOW, DENY, DOMAINS, AccessExpression, ClockSkew, DenyWire, Domain
 from gateway.config.wire_mapping import MappingWire
+from gateway.config.wire_trials import TESTS, TrialWire
 
 EntityId = Annotated[str, Reads(saml_values.read_entity_id)]
 Endpoint = Annotated[str, Reads(saml_values.read_endpoint, {"format": "uri"})]
@@ -47,16 +50,6 @@ class ServiceProviderWire(Wire):
     )
 
 
-class SamlAuthenticationWire(Wire):
-    """What a sign-in must be like: asked for, and verified on return."""
-
-    force_authn: bool = Field(default=False, description="true asks the provider to sign the user in anew (ForceAuthn).")
-    authn_context: list[Uri] = Field(
-        default=[],
-        description="Authentication contexts, one of which must come back (RequestedAuthnContext, exact). Default: none is asked for.",
-    )
-
-
 class SamlWire(Wire):
     """One SAML identity provider. The file's name without .yaml is its id; its assertion consumer service is {public_url}/idp/{id}/acs."""
 
@@ -77,7 +70,8 @@ class SamlWire(Wire):
     preset: Annotated[str, Reads(saml_values.read_preset)] | None = Field(
         default=None, description="adfs or entra: short names for their claim URIs (upn, email, groups, ...), beside the full ones."
     )
-    authentication: SamlAuthenticationWire = Field(default=SamlAuthenticationWire(), description="What a sign-in must be like.")
+    domains: list[Domain] = Field(default=[], description=DOMAINS)
+    authentication: SamlAuthenticationWire = Field(default=SamlAuthenticationWire(), description=AUTHENTICATION)
     clock_skew: ClockSkew = Field(default=timedelta(seconds=60), description="How far the provider's clock may be from ours: 0s to 180s.")
     second_opinion: bool = Field(default=True, description="false lets our own engine decide without python3-saml's second opinion.")
     allow_cbc_encryption: bool = Field(
@@ -89,4 +83,7 @@ class SamlWire(Wire):
         json_schema_extra={"type": ["string", "null"]},
     )
     mapping: MappingWire = Field(description="Who the user is in Qlik Sense.")
+    deny: list[DenyWire] = Field(default=[], description=DENY)
     allow: AccessExpression | None = Field(default=None, description=ALLOW)
+    tests: list[TrialWire] = Field(default=[], description=TESTS)
+    acknowledge: Acknowledgements | None = Field(default=None, description=ACKNOWLEDGE)

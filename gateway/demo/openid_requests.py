@@ -42,6 +42,9 @@ class AuthorizationRequest:
     scopes: tuple[str, ...]
     challenge: str
     response_mode: str
+    acr_values: tuple[str, ...] = ()
+    max_age: str | None = None
+    prompt: tuple[str, ...] = ()
 
 
 class Unanswerable(Exception):
@@ -117,6 +120,9 @@ def read_authorization_request(pairs: Pairs, address: ReturnAddress) -> Authoriz
         scopes=scopes,
         challenge=fields["code_challenge"],
         response_mode=address.response_mode,
+        acr_values=tuple(fields.get("acr_values", "").split()),
+        max_age=fields.get("max_age"),
+        prompt=tuple(fields.get("prompt", "").split()),
     )
 
 

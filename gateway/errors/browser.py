@@ -132,6 +132,14 @@ class UnreadableRequest(BrowserError):
     title = "This request cannot be read"
 
 
+class LinkRefused(BrowserError):
+    """The link of a test sign-in was used before, is older than ten minutes, or is none of this gateway's."""
+
+    code = "QGW-119"
+    title = "This link to a test sign-in cannot be used"
+    advice = "Ask for a new one: a link is good for one sign-in, within ten minutes."
+
+
 class Overloaded(BrowserError):
     """More work than the gateway takes at once."""
 

@@ -44,7 +44,7 @@ class ExpressionFailed(IdentityError):
 
 
 class AccessDenied(IdentityError):
-    """An access rule of the provider or of the virtual proxy did not come out as `true`."""
+    """An access rule of the provider or of the virtual proxy refused: `allow` came out false, or an entry of `deny` true."""
 
     code = "QGW-306"
     title = "You do not have access"
@@ -80,3 +80,10 @@ class DirectoryNotListed(IdentityError):
     """The directory is not in the mapping's `one_of`."""
 
     code = "QGW-312"
+
+
+class GroupsWithheld(IdentityError):
+    """The provider sent a pointer instead of a claim that mapping or access rules read; mostly groups, when they are too many."""
+
+    code = "QGW-313"
+    title = "Your sign-in system did not send your groups"

@@ -25,7 +25,10 @@ ACCOUNT = "Give the code and the reference below to your help desk: they can see
 
 
 class GatewayError(Exception):
-    """A request that must not go on. `detail` says why, for the log; the page shows the class's fixed sentences."""
+    """A request that must not go on. `detail` says why, for the log; the page shows the class's fixed sentences.
+
+    Where an access rule decided, `rule` is its id and `message` what its author wants the user to read: the page shows both.
+    """
 
     code: ClassVar[str] = "QGW-500"
     status: ClassVar[int] = 500
@@ -33,9 +36,11 @@ class GatewayError(Exception):
     title: ClassVar[str] = "Something went wrong inside the gateway"
     advice: ClassVar[str] = TELL_ADMIN
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", *, rule: str | None = None, message: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.rule = rule
+        self.message = message
 
 
 class InternalError(GatewayError):

@@ -149,6 +149,25 @@ class TokenSubject(TokenError):
     code = "QGW-221"
 
 
+class SignInTooWeak(ProviderError):
+    """The sign-in lacks what `authentication` requires (`acr`, `amr`, an authentication context), also after one step-up."""
+
+    code, status = "QGW-223", 403
+    title = "Your sign-in was not strong enough for this part of Qlik Sense"
+    advice = (
+        "Start again and use the stronger way to sign in, such as a second factor. "
+        "If you were not asked for one, give the code and the reference below to your help desk."
+    )
+
+
+class SignInTooOld(SignInTooWeak):
+    """The sign-in is older than `authentication` allows, or the provider does not say when it was, also after one step-up."""
+
+    code = "QGW-224"
+    title = "Your sign-in is too long ago for this part of Qlik Sense"
+    advice = "Start again and sign in anew. If you were not asked to, give the code and the reference below to your help desk."
+
+
 class ProofAlreadyUsed(ProviderError):
     """The same ID token (or assertion) was used for a login before."""
 

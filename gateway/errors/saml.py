@@ -125,20 +125,6 @@ class SamlTimes(SamlError):
     advice = "Try again. If it goes on, give the code and the reference below to your help desk: two clocks may differ."
 
 
-class SamlAuthnContext(SamlError):
-    """The user was signed in by another method than the one that was asked for."""
-
-    code, status = "QGW-248", 403
-    title = "Your sign-in was not strong enough"
-
-
-class SamlReauthentication(SamlError):
-    """A fresh sign-in was asked for, and the provider answered with an old one."""
-
-    code, status = "QGW-249", 403
-    title = "Your sign-in system did not ask you to sign in again"
-
-
 class SamlNameId(SamlError):
     """The NameID is missing, doubled, encrypted, blank, padded or qualified for another service provider."""
 
@@ -155,13 +141,6 @@ class OpinionsDiffer(SamlError):
     """The second engine refuses the response or reads another identity from it. Somebody may be attacking; nobody gets in."""
 
     code, status = "QGW-252", 403
-
-
-class GroupsNotSent(SamlError):
-    """The provider sent a pointer instead of the groups, because they are too many."""
-
-    code, status = "QGW-253", 403
-    title = "Your account belongs to too many groups"
 
 
 class MetadataError(ProviderError):

@@ -12,20 +12,12 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.errors import GatewayError, TokenKeyUnknown, TokenSignature
+from gateway.events import KeysRefreshed, ProviderTrouble
 from gateway.idp.kept import Bucket, Kept
-from gateway.model import (
-    Binding,
-    IdpRequest,
-    IdpResponse,
-    JsonValue,
-    KeysRefreshed,
-    Memo,
-    ProviderTrouble,
-    TransactionId,
-    VerifiedIdentity,
-)
+from gateway.model import Binding, IdpRequest, IdpResponse, JsonValue, Memo, TransactionId, VerifiedIdentity
 from gateway.ports import Clock, Entropy, HttpClient, Journal
 from gateway.protocol import oidc
+from gateway.strength import Strength
 
 _METADATA_FRESH: Final = timedelta(days=1)
 _KEYS_FRESH: Final = timedelta(hours=1)  # a withdrawn key is trusted for that long
@@ -104,22 +96,23 @@ class OidcProvider:
         del response
         return False
 
-    async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
-        """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one random seed."""
-        description = await self._description.current()
+    async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
+        """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one random seed, and the time."""
+        base = (await self._description.current()).authorization_base
         seed = self._entropy.token(oidc.SEED_SIZE)
-        request = oidc.authorization_request(description.authorization_base, state=transaction, secrets=oidc.login_secrets(seed))
-        return request, oidc.write_memo(seed)
+        secrets = oidc.login_secrets(seed)
+        request = oidc.authorization_request(base, state=transaction, secrets=secrets, rp=self._rp, strength=strength)
+        return request, oidc.write_memo(seed, asked_at=self._clock.now())
 
-    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo) -> VerifiedIdentity:
+    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo, strength: Strength) -> VerifiedIdentity:
         """OIDC Core §3.1.2.7 to §3.1.3.7, and §5.3 where userinfo is asked for."""
-        secrets = oidc.read_memo(memo)
+        secrets, asked_at = oidc.read_memo(memo)
         metadata = (await self._description.current()).metadata
         code = oidc.verify_authorization_response(response, state=transaction, rp=self._rp, metadata=metadata)
         credentials = oidc.credentials(self._rp, now=self._clock.now(), jti=self._entropy.token(oidc.JTI_SIZE))
         request = oidc.token_request(self._rp, metadata, code=code, code_verifier=secrets.code_verifier, credentials=credentials)
         tokens = oidc.read_token_response(await self._http.send(request))
-        expected = oidc.Expected(nonce=secrets.nonce, code=code, access_token=tokens.access_token)
+        expected = oidc.Expected(nonce=secrets.nonce, code=code, access_token=tokens.access_token, strength=strength, asked_at=asked_at)
         identity = await self._with_keys(
             lambda keys: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=self._clock.now())
         )

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from gateway.errors import MalformedResponse, OpinionsDiffer, Overloaded, SamlSignature
+from gateway.events import EnginesDisagreed
 from gateway.idp.saml_metadata import Fixed, MetadataSource, certificates_known
 from gateway.idp.second_opinion import Python3Saml
-from gateway.model import Binding, EnginesDisagreed, IdpRequest, IdpResponse, Memo, TransactionId, VerifiedIdentity
+from gateway.model import Binding, IdpRequest, IdpResponse, Memo, TransactionId, VerifiedIdentity
 from gateway.ports import Clock, Entropy, Journal
 from gateway.protocol import saml
+from gateway.strength import Strength
 
 _INLINE: Final = 32 * 1024
 _WORKERS: Final = 2
@@ -115,37 +117,36 @@ class SamlProvider:
         return saml.metadata_document(self._sp, signed=self._sign_metadata)
 
     def is_unsolicited(self, response: IdpResponse) -> bool:
-        """A Response without InResponseTo (Profiles §4.1.5). Raises `SamlError`."""
+        """A Response without InResponseTo (Profiles §4.1.5). A large one that answers no login is not even parsed. Raises `SamlError`."""
         message = response.fields.get("SAMLResponse")
         if not message:
             raise MalformedResponse("no SAMLResponse")
-        return saml.is_unsolicited(message)
+        return len(message) <= _INLINE and saml.is_unsolicited(message)
 
-    async def begin(self, transaction: TransactionId) -> tuple[IdpRequest, Memo]:
+    async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
         """Profiles §4.1.3.2 and §4.1.3.3."""
         metadata = self._set_up(await self._metadata.current()).metadata
         random = self._entropy.token(_REQUEST_BYTES)
-        return saml.authn_request(transaction, sp=self._sp, idp=metadata, random=random, now=self._clock.now())
+        return saml.authn_request(transaction, sp=demanding(self._sp, strength), idp=metadata, random=random, now=self._clock.now())
 
-    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo) -> VerifiedIdentity:
+    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo, strength: Strength) -> VerifiedIdentity:
         """Profiles §4.1.4; a signature that does not verify may have been made with a key that is newer than our copy."""
         sent, message = saml.read_memo(memo), read_fields(response, transaction)
+        sp = demanding(self._sp, strength)
         engines = self._set_up(await self._metadata.current())
         try:
-            return await self._judge(message, sent, engines)
+            return await self._judge(message, sp, sent, engines)
         except SamlSignature:
             newer = await self._metadata.newer(engines.metadata)
             if newer is engines.metadata:
                 raise
-        return await self._judge(message, sent, self._set_up(newer))
+        return await self._judge(message, sp, sent, self._set_up(newer))
 
-    async def _judge(self, message: str, sent: saml.SentRequest, engines: _Engines) -> VerifiedIdentity:
+    async def _judge(self, message: str, sp: saml.ServiceProvider, sent: saml.SentRequest, engines: _Engines) -> VerifiedIdentity:
         now = self._clock.now()
 
         def judge() -> VerifiedIdentity:
-            return saml.verify_response(
-                message, sp=self._sp, idp=engines.metadata, sent=sent, now=now, second_opinion=engines.second_opinion
-            )
+            return saml.verify_response(message, sp=sp, idp=engines.metadata, sent=sent, now=now, second_opinion=engines.second_opinion)
 
         try:
             return judge() if len(message) <= _INLINE else await self._large.run(judge)
@@ -165,6 +166,11 @@ class SamlProvider:
         """Ours from the start, the provider's as soon as its metadata is known."""
         self._told_at = self._clock.now()
         self._journal.record(certificates_known(self._name, self._sp, metadata, self._told_at))
+
+
+def demanding(sp: saml.ServiceProvider, strength: Strength) -> saml.ServiceProvider:
+    """Us, for one login: what its sign-in must be like."""
+    return replace(sp, force_authn=strength.fresh, authn_contexts=strength.authn_context, max_age=strength.max_age)
 
 
 def read_fields(response: IdpResponse, transaction: TransactionId) -> str:

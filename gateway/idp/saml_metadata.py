@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.errors import GatewayError, ProviderAnswer
+from gateway.events import CertificatesKnown, KeysRefreshed, ProviderTrouble
 from gateway.idp.kept import Bucket, Kept
-from gateway.model import CertificatesKnown, HttpRequest, KeysRefreshed, ProviderTrouble
+from gateway.model import HttpRequest
 from gateway.ports import Clock, Entropy, HttpClient, Journal
 from gateway.protocol import saml
 

@@ -16,24 +16,39 @@ _MANY = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRule:
-    """`allow:` of an identity provider or a virtual proxy. `owner` names it in logs and traces."""
+    """One rule of an identity provider or a virtual proxy. `owner` names whose it is in logs and traces.
+
+    `allow:` must come out true. An entry of `deny:` (`denies`) must come out false; where it comes out true, `message` is
+    what its author wants the user to read. `id` is told with every refusal, on the page, in the log and as a metric's label.
+    """
 
     owner: str
+    id: str = "allow"
     expression: Expression
+    denies: bool = False
+    message: str | None = None
 
 
 def check_access(rules: Sequence[AccessRule], subject: Subject, user: QlikUser, *, idp: str) -> None:
-    """Every rule comes out as the boolean true. Raises `AccessDenied` on false, `ExpressionFailed` on anything else."""
+    """Every rule passes, in their order. Raises `AccessDenied` where one refuses, `ExpressionFailed` where one decides nothing."""
     if not rules:
         return
     inputs = _inputs(subject, user, idp)
     for rule in rules:
-        what = f"the access rule of {rule.owner}"
+        _check_rule(rule, inputs)
+
+
+def _check_rule(rule: AccessRule, inputs: Inputs) -> None:
+    """A rule passes on its own boolean alone; an error decides nothing, and so refuses."""
+    what = f"the access rule {rule.id} of {rule.owner}"
+    try:
         outcome = evaluate(rule.expression, inputs, what=what)
-        if outcome is False:
-            raise AccessDenied(f"{what} gave false")
-        if outcome is not True:
-            raise ExpressionFailed(f"{what} gave neither true nor false")
+    except ExpressionFailed as failure:
+        raise ExpressionFailed(failure.detail, rule=rule.id) from None
+    if not isinstance(outcome, bool):
+        raise ExpressionFailed(f"{what} gave neither true nor false", rule=rule.id)
+    if outcome is rule.denies:
+        raise AccessDenied(f"{what} gave {str(outcome).lower()}", rule=rule.id, message=rule.message)
 
 
 def _inputs(subject: Subject, user: QlikUser, idp: str) -> Inputs:

@@ -29,6 +29,11 @@ _SMALL: Final = 500
 """Claims of at most so many values, none longer than so many characters, cannot make an expression expensive."""
 _SHOWN: Final = 200
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SAML_POINTER: Final = "http://schemas.microsoft.com/claims/groups.link"
+_SAML_GROUPS: Final = frozenset(
+    {"http://schemas.microsoft.com/ws/2008/06/identity/claims/groups", "http://schemas.xmlsoap.org/claims/Group", "groups"}
+)
+"""The attributes that groups arrive in, unless a pointer does; the last is the short name that presets give them."""
 _MULTILINE: Final = frozenset({("address", "formatted"), ("address", "street_address")})
 """The claims that may hold several lines by their own definition (OIDC Core §5.1.1)."""
 
@@ -152,15 +157,19 @@ class Subject:
         return cls(claims=identity.claims, name_id=identity.name_id)
 
     @property
-    def groups_overage(self) -> bool:
-        """Whether the provider sent a pointer instead of groups, which Entra does for users in many of them.
+    def withheld(self) -> frozenset[str]:
+        """The names of claims that the provider sent a pointer for instead of values, as Entra does for users in many groups.
 
         OIDC Core §5.6.2 (`_claim_names`), Entra's `hasgroups`, and its SAML attribute `groups.link`. The pointer itself
         is never followed.
         """
         names = self.claims.get("_claim_names")
-        return (
-            (isinstance(names, dict) and "groups" in names)
-            or self.claims.get("hasgroups") in (True, "true")
-            or "http://schemas.microsoft.com/claims/groups.link" in self.claims
-        )
+        found = frozenset(names) if isinstance(names, dict) else frozenset[str]()
+        if self.claims.get("hasgroups") in (True, "true"):
+            found |= {"groups"}
+        return found | _SAML_GROUPS if _SAML_POINTER in self.claims else found
+
+    @property
+    def groups_overage(self) -> bool:
+        """Whether what is withheld are groups."""
+        return not self.withheld.isdisjoint({"groups"} | _SAML_GROUPS)

@@ -102,7 +102,7 @@ class SiteTrust:
         context.hostname_checks_common_name = True
         context._host_flags |= HOSTFLAG_NO_WILDCARDS  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public switch
         context.post_handshake_auth = True
-        with _as_file(self._client.pem) as path:
+        with as_file(self._client.pem) as path:
             context.load_cert_chain(path)
         return context
 
@@ -133,7 +133,7 @@ def trust_anchor(root: x509.Certificate, *, only: str | None = None) -> x509.Cer
 
 
 @contextmanager
-def _as_file(content: bytes) -> Iterator[str]:
+def as_file(content: bytes) -> Iterator[str]:
     """A path for a library that reads keys from files only. On Linux the file exists in memory alone, and only while it is open."""
     if sys.platform == "linux":
         descriptor = os.memfd_create("client", os.MFD_CLOEXEC)

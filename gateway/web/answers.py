@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.errors import Blame, GatewayError, LoginAlreadyUsed, LoginExpired, NotANavigation, StoreError
+from gateway.errors import Blame, GatewayError, IdentityError, LoginAlreadyUsed, LoginExpired, NotANavigation, StoreError
 from gateway.web import pages
 from gateway.web.browser import prefers_json
 from gateway.web.context import SERVICES, TRAIL, Trail
@@ -23,17 +23,26 @@ def page_response(page: pages.Page, status: int = 200) -> web.Response:
 def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error as the browser prefers it: a page, or JSON; always code and correlation id, never the detail."""
     trail = request[TRAIL]
+    rule = None if error.rule is None else pages.RefusingRule(id=error.rule, message=error.message)
     if isinstance(error, NotANavigation) or prefers_json(request.headers.get("Accept", "")):
-        body = pages.error_json(type(error), correlation_id=trail.correlation_id)
+        body = pages.error_json(type(error), correlation_id=trail.correlation_id, rule=rule)
         return web.json_response(body, status=error.status, headers=pages.ANSWER_HEADERS)
-    now = request.app[SERVICES].clock.now()
-    page = pages.error_page(type(error), correlation_id=trail.correlation_id, now=now, ways=ways_on(trail, error))
+    now = request[SERVICES].clock.now()
+    page = pages.error_page(type(error), correlation_id=trail.correlation_id, now=now, ways=ways_on(trail, error), rule=rule)
     return page_response(page, error.status)
 
 
 def ways_on(trail: Trail, error: GatewayError) -> pages.Ways | None:
-    """Where the virtual proxy is known and another try may help: start again; where a session may exist: go on to the hub."""
-    if trail.virtual_proxy is None or (error.blame is Blame.OPERATOR and not isinstance(error, StoreError)):
+    """Where the virtual proxy is known and another try may help: start again; where a session may exist: go on to the hub.
+
+    An identity that was refused may have been the wrong one of several: then another sign-in system is a way, too.
+    """
+    if trail.virtual_proxy is None:
+        return None
+    several = len(trail.table.virtual_proxy(trail.virtual_proxy).identity_providers) > 1
+    mendable = isinstance(error, StoreError) or (several and isinstance(error, IdentityError))
+    if error.blame is Blame.OPERATOR and not mendable:
         return None
     go_on = trail.table.virtual_proxy(trail.virtual_proxy).targets.default if isinstance(error, (LoginExpired, LoginAlreadyUsed)) else None
-    return pages.Ways(virtual_proxy=trail.virtual_proxy, start_again=f"/vp/{trail.virtual_proxy}/login", go_on=go_on)
+    start = f"/vp/{trail.virtual_proxy}/login"
+    return pages.Ways(virtual_proxy=trail.virtual_proxy, start_again=start, go_on=go_on, choose=f"{start}?choose=1" if several else None)

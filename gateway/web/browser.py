@@ -47,19 +47,29 @@ def query_response(request: web.Request) -> IdpResponse:
 
 async def form_response(request: web.Request, binding: Binding = Binding.FORM_POST) -> IdpResponse:
     """An identity provider's answer in a form that the browser posted. Raises `MalformedResponse`, `RequestTooLarge`."""
+    text = await _form_text(request, MalformedResponse, largest=LARGEST_FORM[binding])
+    return IdpResponse(binding=binding, fields=_fields(_pairs(text, MalformedResponse), longest=LONGEST_FIELD[binding]))
+
+
+async def _form_text(request: web.Request, error: type[MalformedStart | MalformedResponse], *, largest: int) -> str:
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
-        raise MalformedResponse("not a form, or a compressed one")
+        raise error("not a form, or a compressed one")
     try:
         async with asyncio.timeout(FORM_SECONDS):
             body = await request.read()
         text = body.decode("ascii")
-    except web.HTTPRequestEntityTooLarge as error:
-        raise RequestTooLarge("form") from error
-    except (UnicodeDecodeError, TimeoutError, web.RequestPayloadError, ConnectionError) as error:
-        raise MalformedResponse(f"the form did not arrive whole: {type(error).__name__}") from error
-    if len(body) > LARGEST_FORM[binding]:
+    except web.HTTPRequestEntityTooLarge as problem:
+        raise RequestTooLarge("form") from problem
+    except (UnicodeDecodeError, TimeoutError, web.RequestPayloadError, ConnectionError) as problem:
+        raise error(f"the form did not arrive whole: {type(problem).__name__}") from problem
+    if len(body) > largest:
         raise RequestTooLarge("form")
-    return IdpResponse(binding=binding, fields=_fields(_pairs(text, MalformedResponse), longest=LONGEST_FIELD[binding]))
+    return text
+
+
+async def form_pairs(request: web.Request) -> Pairs:
+    """The fields of a form of ours, in order. Raises `MalformedStart`, `RequestTooLarge`."""
+    return _pairs(await _form_text(request, MalformedStart, largest=LARGEST_FORM[Binding.FORM_POST]), MalformedStart)
 
 
 def _pairs(text: str, error: type[MalformedStart | MalformedResponse]) -> Pairs:

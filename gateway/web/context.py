@@ -12,17 +12,22 @@ from gateway.login import LoginPipeline
 from gateway.ports import Clock, Entropy
 from gateway.routing import Live, RoutingTable
 from gateway.web.cookies import LoginCookies
+from gateway.web.trial_links import TrialLinks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Passed in once per running gateway. `public_url`: the origin that browsers use; a request's Host is never looked at."""
+    """One configuration as it serves requests. `public_url`: the origin that browsers use; a request's Host is never looked at.
+
+    A reload swaps all of it at once; a request goes on with what it began with.
+    """
 
     public_url: str
     secure: bool
-    table: Live[RoutingTable]
+    table: RoutingTable
     pipeline: LoginPipeline
     cookies: LoginCookies
+    trials: TrialLinks
     journal: LogJournal
     clock: Clock
     entropy: Entropy
@@ -45,5 +50,6 @@ class Trail:
     """Headers that go out with whatever answer is given, also an error page: the cookies of a used login."""
 
 
-SERVICES = web.AppKey("services", Services)
+LIVE = web.AppKey("live", Live[Services])
+SERVICES = web.RequestKey("services", Services)
 TRAIL = web.RequestKey("trail", Trail)

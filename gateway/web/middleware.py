@@ -14,10 +14,10 @@ from aiohttp.typedefs import Handler
 
 from gateway import journal
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, NotFound, PrefetchRefused, RequestTooLarge
-from gateway.model import LoginRejected
+from gateway.events import LoginRejected
 from gateway.web.answers import error_response
 from gateway.web.browser import client_address
-from gateway.web.context import SERVICES, TRAIL, Trail
+from gateway.web.context import LIVE, SERVICES, TRAIL, Services, Trail
 
 HSTS = "max-age=31536000"
 SERVER = "qlikgw"
@@ -27,9 +27,15 @@ HTTP_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllow
 
 @web.middleware
 async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What every request gets."""
-    services = request.app[SERVICES]
-    trail = request[TRAIL] = Trail(correlation_id=correlation_id(services.entropy.token(8)), table=services.table.read(), headers=[])
+    """What every request gets: above all one state of the gateway, from its beginning to its end."""
+    with request.app[LIVE].hold() as services:
+        return await served(request, handler, services)
+
+
+async def served(request: web.Request, handler: Handler, services: Services) -> web.StreamResponse:
+    """The answer, with what goes round it."""
+    request[SERVICES] = services
+    trail = request[TRAIL] = Trail(correlation_id=correlation_id(services.entropy.token(8)), table=services.table, headers=[])
     journal.bind(correlation_id=trail.correlation_id)
     started = time.perf_counter()
     response = await answered(request, handler)
@@ -56,7 +62,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
             mapped.headers["Allow"] = error.headers["Allow"]
         return mapped
     except Exception as error:  # noqa: BLE001 (the one place: an unforeseen fault must not reach the browser as a traceback)
-        request.app[SERVICES].journal.crash(error)
+        request[SERVICES].journal.crash(error)
         return refused(request, InternalError(type(error).__name__))
 
 
@@ -65,9 +71,14 @@ def refused(request: web.Request, error: GatewayError) -> web.Response:
     trail = request[TRAIL]
     trail.code, trail.detail = error.code, error.detail[:LONGEST_DETAIL]
     if trail.is_login and not isinstance(error, (NotANavigation, PrefetchRefused)):
-        request.app[SERVICES].journal.record(
+        request[SERVICES].journal.record(
             LoginRejected(
-                virtual_proxy=trail.virtual_proxy, idp=trail.idp, transaction=trail.transaction, code=error.code, detail=error.detail
+                virtual_proxy=trail.virtual_proxy,
+                idp=trail.idp,
+                transaction=trail.transaction,
+                code=error.code,
+                detail=error.detail,
+                rule=error.rule,
             )
         )
     return error_response(request, error)
@@ -75,7 +86,7 @@ def refused(request: web.Request, error: GatewayError) -> web.Response:
 
 def log_request(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
     """One line: the route's pattern, never the path or query."""
-    services, trail = request.app[SERVICES], request[TRAIL]
+    services, trail = request[SERVICES], request[TRAIL]
     resource = request.match_info.route.resource
     detail = None if trail.is_login else trail.detail  # a login's stands in the line of its outcome
     extra = {

@@ -7,32 +7,36 @@ from aiohttp import web
 from gateway.journal import Metrics
 from gateway.routing import Live
 from gateway.web.browser import LARGEST_FORM
-from gateway.web.context import SERVICES, Services
-from gateway.web.handlers import keys, login, management, saml
+from gateway.web.context import LIVE, Services
+from gateway.web.handlers import chooser, keys, login, management, minting, saml, trial
 from gateway.web.middleware import around
 
 
-def gateway_application(services: Services) -> web.Application:
+def gateway_application(services: Live[Services]) -> web.Application:
     """What browsers and identity providers reach."""
     app = web.Application(middlewares=[around], client_max_size=max(LARGEST_FORM.values()))
-    app[SERVICES] = services
+    app[LIVE] = services
     app.add_routes(
         [
             web.get("/vp/{vp}/login", login.start, allow_head=False),
             web.get("/vp/{vp}/login/", login.start, allow_head=False),
+            web.post("/vp/{vp}/login", chooser.find),
             web.get("/idp/{idp}/callback", login.callback_get, allow_head=False),
             web.post("/idp/{idp}/callback", login.callback_post),
             web.post("/idp/{idp}/acs", saml.acs),
             web.get("/idp/{idp}/metadata", keys.metadata),
             web.get("/idp/{idp}/jwks.json", keys.jwks),
+            web.get("/test-login/{token}", trial.show, allow_head=False),
+            web.post("/test-login/{token}", trial.begin),
         ]
     )
     return app
 
 
-def management_application(ready: Live[bool], metrics: Metrics) -> web.Application:
-    """What the platform reaches."""
-    app = web.Application()
+def management_application(ready: Live[bool], metrics: Metrics, services: Live[Services]) -> web.Application:
+    """What the platform reaches, and programs on this machine."""
+    app = web.Application(client_max_size=minting.SMALL)
+    app[minting.LIVE] = services
     app[management.READY] = ready
     app[management.METRICS] = metrics
     app.add_routes(
@@ -40,6 +44,7 @@ def management_application(ready: Live[bool], metrics: Metrics) -> web.Applicati
             web.get("/livez", management.livez),
             web.get("/readyz", management.readyz),
             web.get("/metrics", management.metrics),
+            web.post("/test-logins", minting.mint),
         ]
     )
     return app

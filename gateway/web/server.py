@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import GatewayError, InternalError, UnreadableRequest
+from gateway.routing import Live
 from gateway.web import pages
 from gateway.web.answers import page_response
 from gateway.web.context import Services
@@ -30,7 +31,7 @@ Refuse = Callable[[int], web.Response]
 class GatewayRunner(web.AppRunner):
     """Serves one application. `services` None: the management port, whose clients are the platform's own."""
 
-    def __init__(self, app: web.Application, services: Services | None, *, shutdown_timeout: float) -> None:
+    def __init__(self, app: web.Application, services: Live[Services] | None, *, shutdown_timeout: float) -> None:
         limits: dict[str, Any] = {"auto_decompress": False, "lingering_time": LINGERING_SECONDS, "max_field_size": LONGEST_HEADER}
         super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=KEEPALIVE_SECONDS, **limits)
         self._services = services
@@ -84,13 +85,14 @@ class _Protocol(RequestHandler):
         return response
 
 
-def _refusals(services: Services) -> Refuse:
+def _refusals(live: Live[Services]) -> Refuse:
     def refuse(status: int) -> web.Response:
         error: type[GatewayError] = InternalError if status == InternalError.status else UnreadableRequest
-        reference = correlation_id(services.entropy.token(8))
-        extra = {"code": error.code, "correlation_id": reference}
-        services.journal.request(route="unreadable", method="other", status=error.status, seconds=0.0, extra=extra)
-        page = pages.error_page(error, correlation_id=reference, now=services.clock.now())
+        with live.hold() as services:
+            reference = correlation_id(services.entropy.token(8))
+            extra = {"code": error.code, "correlation_id": reference}
+            services.journal.request(route="unreadable", method="other", status=error.status, seconds=0.0, extra=extra)
+            page = pages.error_page(error, correlation_id=reference, now=services.clock.now())
         response = page_response(page, error.status)
         response.headers["Server"] = SERVER
         return response

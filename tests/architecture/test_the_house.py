@@ -19,6 +19,7 @@ ONE_IMPORTER = {
     "lxml": ("protocol/saml/xml.py", "idp/second_opinion.py"),
     "onelogin": ("idp/second_opinion.py",),
     "xmlsec": ("idp/second_opinion.py",),
+    "re2": ("mapping",),
     "yaml": ("config",),
     "pydantic": ("config",),
     "structlog": ("journal.py",),

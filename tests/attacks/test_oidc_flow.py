@@ -21,6 +21,7 @@ from gateway.errors import (
     TokenResponseRefused,
 )
 from gateway.model import HttpResponse, IdpResponse, Memo, TransactionId
+from gateway.strength import Strength
 from tests.fakes import json_response
 from tests.protocol.oidc.forge import ISSUER, relying_party
 from tests.protocol.oidc.op import TRANSACTION, Op
@@ -30,7 +31,7 @@ OTHER = TransactionId("o" * 22)
 
 async def refused(op: Op, answer: IdpResponse, memo: Memo, error: type[GatewayError], transaction: TransactionId = TRANSACTION) -> None:
     with pytest.raises(GatewayError) as caught:
-        await op.provider.finish(answer, transaction, memo)
+        await op.provider.finish(answer, transaction, memo, Strength())
     assert caught.value.code == error.code, caught.value.detail
 
 
@@ -76,7 +77,7 @@ async def test_a_token_of_another_login_is_stopped_by_its_nonce() -> None:
 async def test_a_code_is_not_sent_twice_by_us_and_its_second_use_is_refused() -> None:
     op = Op()
     answer, memo = await op.begin()
-    await op.provider.finish(answer, TRANSACTION, memo)
+    await op.provider.finish(answer, TRANSACTION, memo, Strength())
     await refused(op, answer, memo, TokenRequestRefused)
 
 
@@ -105,9 +106,9 @@ async def test_our_secret_goes_to_the_token_endpoint_alone() -> None:
 async def test_neither_nonce_nor_verifier_nor_code_leaves_more_than_once() -> None:
     """The verifier goes to the token endpoint only; the nonce to the browser only."""
     op = Op()
-    request, memo = await op.provider.begin(TRANSACTION)
+    request, memo = await op.provider.begin(TRANSACTION, Strength())
     answer = op.authorize(request.url)  # type: ignore[union-attr]
-    await op.provider.finish(answer, TRANSACTION, memo)
+    await op.provider.finish(answer, TRANSACTION, memo, Strength())
     (sent,) = op.http.sent(op.token_url)
     verifier = parse_qs((sent.body or b"").decode())["code_verifier"][0]
     assert verifier not in request.url  # type: ignore[union-attr]
@@ -149,7 +150,7 @@ async def test_nothing_secret_shows_in_what_the_journal_gets() -> None:
     op = Op(header={"kid": "nobody"})
     answer, memo = await op.begin()
     with pytest.raises(GatewayError) as caught:
-        await op.provider.finish(answer, TRANSACTION, memo)
+        await op.provider.finish(answer, TRANSACTION, memo, Strength())
     shown: Any = repr(op.journal.events) + caught.value.detail + repr(caught.value)
     for secret in (answer.fields["code"], memo, "client-secret", "the-access-token"):
         assert secret not in shown

@@ -60,6 +60,7 @@ mapping:
     email: {claim: [contact, email]}
     group: {cel: "claims.?roles.orValue([])"}
 allow: "'Qlik-Users' in claims.?roles.orValue([])"
+acknowledge: [{finding: QGW-536, reason: No directory connector knows these users.}]
 """,
 }
 

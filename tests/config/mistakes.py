@@ -181,8 +181,8 @@ MISTAKES = (
             "colour",
             504,
             "there is no key 'colour' here",
-            "possible here: schema, protocol, display_name, issuer, client_id, client_auth, scopes, "
-            "response_mode, id_token_algorithms, userinfo, authorization_params, clock_skew, mapping, allow",
+            "possible here: schema, protocol, display_name, issuer, client_id, client_auth, domains, authentication, scopes, "
+            "response_mode, id_token_algorithms, userinfo, authorization_params, clock_skew, mapping, deny, allow, tests, acknowledge",
         ),
     ),
     Mistake(
@@ -694,9 +694,9 @@ MISTAKES = (
         ENTRA,
         "{claim: oid}",
         "{claim: oid, value: x}",
-        Told(8, "value", 518, "value, claim, cel and name_id exclude each other: exactly one is needed"),
+        Told(8, "value", 518, "value, claim, cel, name_id, first_of exclude each other: exactly one is needed"),
     ),
-    Mistake("no source", ENTRA, "{claim: oid}", "{}", Told(8, "{", 518, "one of value, claim, cel and name_id is needed here")),
+    Mistake("no source", ENTRA, "{claim: oid}", "{}", Told(8, "{", 518, "one of value, claim, cel, name_id, first_of is needed here")),
     Mistake(
         "a reserved attribute",
         ENTRA,

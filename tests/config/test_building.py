@@ -6,7 +6,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
-from gateway.config.settings import Configuration, Listen, OutboundSettings, TlsFiles
+from gateway.config.settings import Configuration, Listen, OutboundSettings, TlsPair
 from gateway.mapping import Cel, ClaimPath, Constant
 from gateway.model import Binding
 from gateway.protocol import oidc, qps
@@ -62,7 +62,7 @@ drain: 0s
     gateway = built(shelf, folder, QLIKGW_STORE_URL="memory:", QLIKGW_PROXY="http://me:hunter2@proxy:3128").gateway
     certs = shelf.base / "certs"
     assert gateway.listen == Listen(
-        host="0.0.0.0", port=0, tls=TlsFiles(certificate=str(certs / "front.pem"), key=str(certs / "front_key.pem"))
+        host="0.0.0.0", port=0, tls=TlsPair(certificate=(certs / "front.pem").read_bytes(), key=(certs / "front_key.pem").read_bytes())
     )
     assert gateway.trusted_proxies == (ip_network("10.0.0.0/8"), ip_network("192.0.2.7/32"))
     assert (gateway.outbound.proxy, gateway.outbound.allow_private) == ("http://me:hunter2@proxy:3128", (ip_network("fd00::/8"),))
@@ -94,8 +94,7 @@ def test_a_virtual_proxy_is_read(shelf: Shelf) -> None:
     assert virtual_proxy.targets.default == "https://qlik.example.com/sales/hub/"
     assert virtual_proxy.targets.ticket_parameter == "qlikTicket"
     assert virtual_proxy.identity_providers == ("entra",)
-    assert virtual_proxy.access is not None
-    assert (virtual_proxy.access.owner, virtual_proxy.access.expression.source) == ("virtual proxy sales", "true")
+    assert [(rule.owner, rule.id, rule.expression.source) for rule in virtual_proxy.access] == [("virtual proxy sales", "allow", "true")]
 
 
 def test_an_empty_prefix_is_the_default_virtual_proxy(shelf: Shelf) -> None:

@@ -26,7 +26,7 @@ def run(*arguments: str | Path, **environment: str | None) -> Result:
 def test_check_of_a_good_folder_ends_with_zero(shelf: Shelf) -> None:
     folder = shelf.folder()
     result = run("check", "--config", folder)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{folder}: no problems\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{folder}: no problems (2 findings acknowledged)\n", "")
 
 
 def test_check_takes_the_folder_from_the_environment(shelf: Shelf) -> None:
@@ -56,7 +56,7 @@ def test_nothing_but_the_report_goes_to_standard_output(shelf: Shelf, form: str)
 
 
 def test_check_without_problems_has_an_empty_list(shelf: Shelf) -> None:
-    assert json.loads(run("check", "--config", shelf.folder(), "--format", "json").stdout) == {"problems": []}
+    assert json.loads(run("check", "--config", shelf.folder(), "--format", "json").stdout)["problems"] == []
 
 
 @pytest.mark.parametrize("form", ["text", "json", "sarif"])
@@ -79,7 +79,7 @@ def test_no_files_leaves_them_unread(tmp_path: Path) -> None:
 
 def test_the_examples_pass_without_their_files() -> None:
     result = run("check", "--config", ROOT / "idp_configs", "--no-files", "--format", "json")
-    assert (result.exit_code, json.loads(result.stdout)) == (0, {"problems": []})
+    assert (result.exit_code, json.loads(result.stdout)["problems"]) == (0, [])
 
 
 @pytest.mark.parametrize("arguments", [(), ("gateway",), ("oidc",)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Code, Loaded
+from gateway.config.diagnostics import FINDINGS
 from gateway.config.reporting import as_text
 from tests.config.folders import ENTRA, GATEWAY, GOOD, SECRET, Shelf
 from tests.config.mistakes import MISTAKES, Mistake, Told
@@ -53,6 +54,7 @@ def test_a_good_configuration_has_no_problems(shelf: Shelf) -> None:
 def test_every_code_has_a_mistake_that_shows_it() -> None:
     shown = {f"QGW-{one.number}" for mistake in MISTAKES for one in mistake.told}
     elsewhere = {Code.UNREADABLE, Code.UNEXPECTED_FILE, Code.EXPIRES_SOON}  # of files, not of their text: test_folder, test_material
+    elsewhere |= {Code.TRIAL, Code.STALE_ACKNOWLEDGEMENT} | {Code(code) for code in FINDINGS}  # tests/mapping, tests/lint
     assert set(Code) == shown | elsewhere
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from gateway import config
+from gateway.config.diagnostics import FINDINGS
 from gateway.errors import GatewayError
 from gateway.mapping import AccessRule, Scope, Subject, check_access, compile_expression
 from gateway.model import QlikUser
@@ -44,7 +45,8 @@ def test_a_file_of_the_guide_has_no_mistakes(name: str, tmp_path: Path) -> None:
     virtual_proxy = {"site": "prod", "targets": ["https://qlik.example.com"], "identity_providers": [name]}
     (tmp_path / "gateway.yaml").write_text(yaml.safe_dump(GATEWAY | {"virtual_proxies": {"sales": virtual_proxy}}))
     (tmp_path / f"{name}.yaml").write_text(FILES[name])
-    assert config.load(tmp_path, environ={}, files=False).problems == ()
+    problems = config.load(tmp_path, environ={}, files=False).problems
+    assert [problem for problem in problems if problem.code.value not in FINDINGS] == []  # whether a finding matters, its site decides
 
 
 @pytest.mark.parametrize("name", [name for name, text in FILES.items() if "\nallow:" in text])

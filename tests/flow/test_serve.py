@@ -103,3 +103,41 @@ async def test_an_address_in_use_is_a_sentence_and_exit_1(worlds: Worlds) -> Non
     assert process.returncode == 1
     assert b"cannot_listen" in stdout
     assert b"Traceback" not in stdout
+
+
+async def test_sighup_and_the_watch_reload_a_running_process(worlds: Worlds, real_clock: object) -> None:
+    world = await worlds(clock=real_clock)
+    file = world.folder / "entra.yaml"
+    async with served(world) as process:
+        good = file.read_text()
+        file.write_text(good.replace("qlik-users", "others"))
+        process.send_signal(signal.SIGHUP)
+        line = (await lines_until(process, "config_reloaded"))[-1]
+        assert line["changed"] == ["identity provider entra"]
+        assert (await world.sign_in(world.browser())).code == "QGW-306"
+        file.write_text("protocol: oidc\n")
+        refused = (await lines_until(process, "config_refused"))[-1]
+        assert "entra.yaml:1:1: QGW-505" in str(refused["errors"])
+        assert "qlikgw_config_last_reload_successful 0.0" in await world.metrics()
+        file.write_text(good)
+        await lines_until(process, "config_reloaded")
+        assert (await world.sign_in(world.browser())).status == 200
+        process.send_signal(signal.SIGHUP)
+        assert (await lines_until(process, "config_reloaded"))[-1]["changed"] == []
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_the_log_level_follows_the_configuration(worlds: Worlds, real_clock: object) -> None:
+    world = await worlds(clock=real_clock)
+    file = world.folder / "gateway.yaml"
+    async with served(world) as process:
+        whole = yaml.safe_load(file.read_text())
+        file.write_text(yaml.safe_dump(whole | {"logging": {"level": "warning"}}))
+        process.send_signal(signal.SIGHUP)
+        reloads = 'qlikgw_config_reloads_total{outcome="applied"} 1.0'
+        while reloads not in await world.metrics():
+            pass
+        assert (await world.sign_in(world.browser(), user="bob")).code == "QGW-306"
+        lines = await lines_until(process, "login_rejected")
+        assert [line["event"] for line in lines] == ["login_rejected"]

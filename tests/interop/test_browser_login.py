@@ -85,11 +85,11 @@ Start = Callable[..., Awaitable[World]]
 
 @pytest.fixture
 async def start(worlds: Worlds, web: WebCertificates, names_of_the_test_resolve: None) -> AsyncIterator[Start]:
-    """A world on three domains. `keys` go into the provider's file."""
+    """A world on three domains. `keys` go into the provider's file; `several`: a second provider makes it a choice."""
     del names_of_the_test_resolve
     async with AsyncExitStack() as stack:
 
-        async def make(**keys: Any) -> World:
+        async def make(*, several: bool = False, **keys: Any) -> World:
             port, provider_port = unused_port(), unused_port()
             url, issuer = f"https://{GATEWAY}:{port}", f"https://{PROVIDER}:{provider_port}"
             client = {"client_id": "qlikgw", "client_secret": SECRET, "redirect_uris": [f"{url}/idp/certified/callback"]}
@@ -104,11 +104,12 @@ async def start(worlds: Worlds, web: WebCertificates, names_of_the_test_resolve:
                 settings["outbound"] = {"ca": "../certs/web-ca.pem", "allow_private": ["127.0.0.0/8"]}
 
             def edit_provider(provider: dict[str, Any]) -> None:
-                provider.update(issuer=issuer, client_id="qlikgw", allow="'sales' in claims.groups", **keys)
+                if provider["client_id"] == "qlikgw-certified":
+                    provider.update(issuer=issuer, client_id="qlikgw", allow="'sales' in claims.groups", **keys)
 
             front, front_key = web.servers[GATEWAY]
             world = await worlds(
-                idps=("certified",),
+                idps=("certified", "partners") if several else ("certified",),
                 port=port,
                 clock=SystemClock(),
                 edit_gateway=edit_gateway,
@@ -125,6 +126,12 @@ async def start(worlds: Worlds, web: WebCertificates, names_of_the_test_resolve:
 
 @pytest.fixture
 async def chromium(tmp_path: Path, web: WebCertificates) -> AsyncIterator[BrowserContext]:
+    async with chromium_with(tmp_path, web) as context:
+        yield context
+
+
+@asynccontextmanager
+async def chromium_with(tmp_path: Path, web: WebCertificates, **options: Any) -> AsyncIterator[BrowserContext]:
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             tmp_path / "profile",
@@ -132,6 +139,7 @@ async def chromium(tmp_path: Path, web: WebCertificates) -> AsyncIterator[Browse
             headless=True,
             args=[*FLAGS, f"--ignore-certificate-errors-spki-list={pin(web)}"],
             viewport={"width": 1000, "height": 640},
+            **options,
         )
         context.set_default_timeout(15_000)
         yield context
@@ -170,6 +178,72 @@ async def test_from_the_hub_s_link_to_the_hub_s_page(start: Start, chromium: Bro
         assert cookie["secure"]
         assert cookie["httpOnly"]
         assert cookie["sameSite"] == ("Lax" if response_mode == "query" else "None")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_a_mail_address_leads_across_domains_whatever_form_action_says(
+    start: Start, tmp_path: Path, web: WebCertificates, *, javascript: bool
+) -> None:
+    """The chooser's policy has `form-action 'self'`: a redirect from its form to the provider would be blocked, the page is not."""
+    world = await start(several=True, domains=["example.com"])
+    async with chromium_with(tmp_path, web, java_script_enabled=javascript) as context:
+        page = await context.new_page()
+        broken: list[str] = []
+        page.on("console", lambda message: broken.append(message.text) if "Content Security Policy" in message.text else None)
+        await page.goto(world.site.hub("sales"))
+        await page.keyboard.press("Tab")
+        await page.keyboard.type("alice@example.com")
+        await photograph(page, f"chooser-{javascript}")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"https://{PROVIDER}:*/**")
+        await page.get_by_label("User name").fill("alice")
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(f"https://{QLIK}:*/sales/hub/**")
+        assert broken == []
+        (choice,) = [cookie for cookie in await context.cookies() if cookie["name"] == "__Host-qgw-choice"]
+        assert choice["value"] == "sales:certified"
+        assert (choice["sameSite"], choice["secure"], choice["httpOnly"]) == ("Lax", True, True)
+        await forget_the_qlik_session(context)
+        await page.goto(world.site.hub("sales"))
+        await page.wait_for_url(f"https://{QLIK}:*/sales/hub/**")  # remembered, and the provider's own session: no question asked
+
+
+async def test_a_choice_is_made_and_changed_by_keyboard(start: Start, chromium: BrowserContext) -> None:
+    world = await start(several=True)
+    page = await chromium.new_page()
+    await page.goto(world.site.hub("sales"))
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await page.get_by_label("User name").fill("alice")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"https://{QLIK}:*/sales/hub/**")
+    await forget_the_qlik_session(chromium)
+    await page.goto(f"{world_url(world)}/vp/sales/login?choose=1")
+    await page.get_by_role("link", name="Provider certified Last used").wait_for()
+    await photograph(page, "chooser-last-used")
+
+
+async def test_a_test_sign_in_goes_to_the_real_provider_and_ends_on_its_trace(start: Start, chromium: BrowserContext) -> None:
+    world = await start()
+    async with world.session.post(f"{world.management}/test-logins", json={"idp": "certified", "vp": "sales"}) as answer:
+        link = (await answer.json())["url"]
+    page = await chromium.new_page()
+    broken: list[str] = []
+    page.on("console", lambda message: broken.append(message.text) if "Content Security Policy" in message.text else None)
+    await page.goto(link)
+    await photograph(page, "test-login")
+    await page.get_by_role("button", name="Start the test").press("Enter")
+    await page.get_by_label("User name").fill("alice")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("heading", name="Test sign-in: let in").wait_for()
+    await photograph(page, "trace")
+    assert broken == []
+    assert world.site.count("tickets_issued") == 0
+    assert world.sessions() == []
+
+
+async def forget_the_qlik_session(context: BrowserContext) -> None:
+    await context.clear_cookies(domain=QLIK)
 
 
 async def test_two_tabs_sign_in_side_by_side(start: Start, chromium: BrowserContext) -> None:

@@ -45,7 +45,7 @@ def test_false_is_denied() -> None:
     assert (type(refused), refused.code, refused.detail) == (
         AccessDenied,
         "QGW-306",
-        "the access rule of identity provider entra gave false",
+        "the access rule allow of identity provider entra gave false",
     )
 
 
@@ -72,7 +72,7 @@ def test_false_is_denied() -> None:
 def test_anything_else_refuses(source: str, reason: str) -> None:
     refused = refusal_of(source)
     assert (type(refused), refused.code) == (ExpressionFailed, "QGW-305")
-    assert refused.detail == f"the access rule of identity provider entra{reason}"
+    assert refused.detail == f"the access rule allow of identity provider entra{reason}"
 
 
 def test_every_rule_must_pass() -> None:

@@ -237,7 +237,7 @@ def test_an_attribute_has_the_json_text_of_scalars(value: JsonValue, texts: list
     [
         ({}, "left out: there is no claim groups"),
         ({"groups": None}, "left out: claim groups is null"),
-        ({"hasgroups": True}, "left out: there is no claim groups (the provider sent a pointer instead of groups)"),
+        ({"hasgroups": True}, "left out: there is no claim groups (the provider sent a pointer instead of it)"),
     ],
 )
 def test_a_missing_claim_leaves_an_attribute_out_and_is_noted(claims: dict[str, JsonValue], note: str) -> None:

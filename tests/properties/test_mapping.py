@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from copy import deepcopy
 from typing import Any
 
@@ -11,8 +12,47 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError
 from gateway.explain import explain
-from gateway.mapping import AccessRule, Cel, ClaimPath, Constant, NameId, Rules, Scope, Subject, apply, check_access, compile_expression
-from gateway.model import QlikUser
+from gateway.mapping import (
+    AccessRule,
+    Budget,
+    Cel,
+    ClaimPath,
+    Constant,
+    FirstOf,
+    NameId,
+    PatternProblem,
+    Rules,
+    Scope,
+    Source,
+    Stepped,
+    Subject,
+    apply,
+    check_access,
+    check_complete,
+    compile_expression,
+    compile_pattern,
+    read_replacement,
+)
+from gateway.mapping.actions import (
+    MAX_STEP_TEXT,
+    MAX_STEP_VALUES,
+    Action,
+    Cap,
+    Filter,
+    Lower,
+    Match,
+    Replace,
+    Split,
+    StripPrefix,
+    StripSuffix,
+    Table,
+    TooMuchError,
+    Trim,
+    Unique,
+    Upper,
+    perform,
+)
+from gateway.model import QlikUser, attribute_size
 from gateway.protocol import qps
 
 NAMES = st.sampled_from(["a", "b", "groups", "realm_access", "roles", "sub", "https://example.com/x.y", "_claim_names", "hasgroups"])
@@ -44,6 +84,24 @@ SINGLE = st.sampled_from(
         cel("claims.groups[0]"),
     ]
 )
+STEPS = st.sampled_from(
+    [
+        Lower(),
+        Upper(),
+        Trim(),
+        Unique(),
+        StripPrefix("qlik-"),
+        StripSuffix("s"),
+        Match(compile_pattern("(?s)(.)(?:.*)")),
+        Match(compile_pattern("(?i)[a-z].*")),
+        Replace(compile_pattern("."), read_replacement("xx", compile_pattern("."))),
+        Split("a"),
+        Filter(prefixes=("q",), exact=frozenset({"alice"}), pattern=compile_pattern(".{3,}")),
+        Table(name="inline", entries={"alice": ("CONTOSO", "constant")}, keep_others=True),
+        Cap(2),
+    ]
+)
+TAKING_AWAY = STEPS.filter(lambda step: isinstance(step, Unique | Filter | Cap))
 COPYING = st.sampled_from(
     [
         Constant("constant"),
@@ -59,6 +117,30 @@ COPYING = st.sampled_from(
         cel("[claims.a, claims.b]"),
     ]
 )
+BUDGETS = st.none() | st.builds(Budget, most=st.integers(min_value=1, max_value=60), drop=st.booleans())
+
+
+def sources(steps: st.SearchStrategy[Action]) -> st.SearchStrategy[Source]:
+    """Sources, alternatives of them, and both with steps, a default and a budget."""
+    plain = COPYING | st.lists(COPYING, min_size=2, max_size=3).map(lambda several: FirstOf(tuple(several)))
+    defaults = st.sampled_from([(), ("constant",)])
+    return plain | st.builds(Stepped, source=plain, actions=st.lists(steps, max_size=4).map(tuple), default=defaults, budget=BUDGETS)
+
+
+def mappings(steps: st.SearchStrategy[Action]) -> st.SearchStrategy[Rules]:
+    """Whole mappings."""
+    return st.builds(
+        Rules,
+        user_directory=SINGLE,
+        directory_one_of=st.none() | st.just(frozenset({"CONTOSO", "alice", ""})),
+        user_id=SINGLE | st.builds(Stepped, source=SINGLE, actions=st.lists(steps, max_size=3).map(tuple)),
+        attributes=st.lists(st.tuples(st.sampled_from(["group", "email"]), sources(steps)), max_size=4).map(tuple),
+        budget=BUDGETS,
+    )
+
+
+COPIED = mappings(TAKING_AWAY)
+CHANGED = mappings(STEPS)
 MAPPINGS = st.builds(
     Rules,
     user_directory=SINGLE,
@@ -94,7 +176,7 @@ def decided(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> Qlik
 
 
 @settings(deadline=None, max_examples=300)
-@given(MAPPINGS, CLAIMS, NAME_IDS)
+@given(MAPPINGS | COPIED, CLAIMS, NAME_IDS)
 def test_a_mapping_that_copies_never_invents_a_value(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> None:
     user = decided(mapping, claims, name_id)
     if isinstance(user, str):
@@ -105,7 +187,7 @@ def test_a_mapping_that_copies_never_invents_a_value(mapping: Rules, claims: dic
 
 
 @settings(deadline=None, max_examples=150)
-@given(MAPPINGS, CLAIMS, NAME_IDS)
+@given(MAPPINGS | CHANGED, CLAIMS, NAME_IDS)
 def test_the_same_claims_always_become_the_same(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> None:
     assert decided(mapping, claims, name_id) == decided(mapping, deepcopy(claims), name_id)
 
@@ -124,14 +206,66 @@ def test_an_access_rule_passes_or_raises_a_gateway_error(claims: dict[str, Any],
         assert "alice" in claims["groups"]
 
 
+@settings(deadline=None, max_examples=300)
+@given(CHANGED, CLAIMS, NAME_IDS)
+def test_no_attribute_goes_beyond_its_budget_nor_all_beyond_theirs(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> None:
+    try:
+        mapped = apply(mapping, Subject(claims=claims, name_id=name_id), idp="entra")
+    except GatewayError:
+        return
+    sizes = [
+        sum(attribute_size(name, value) for value in step.output or ())
+        for (name, _), step in zip(mapping.attributes, mapped.steps[2:], strict=True)
+    ]
+    for (_, source), size in zip(mapping.attributes, sizes, strict=True):
+        assert not isinstance(source, Stepped) or source.budget is None or size <= source.budget.most
+    assert mapping.budget is None or sum(sizes) <= mapping.budget.most
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(STEPS, max_size=6), st.lists(TEXTS | st.text(alphabet="aA,\u0130\u0131ßs", max_size=300), max_size=30))
+def test_steps_are_held_within_their_limits_and_never_fail_otherwise(steps: list[Action], values: list[str]) -> None:
+    given = tuple(values)
+    for step in steps:
+        try:
+            given = perform(step, tuple(value for value in given if value.isprintable())).after
+        except TooMuchError:
+            return
+        assert len(given) <= MAX_STEP_VALUES
+        assert sum(map(len, given)) <= MAX_STEP_TEXT
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=3), st.text(max_size=3))
+def test_two_people_do_not_become_one_by_their_letters_size_alone(one: str, other: str) -> None:
+    texts = [unicodedata.normalize("NFC", text) for text in (one, other)]
+    for step in (Lower(), Upper()):
+        small, large = (perform(step, (text,)).after[0] for text in texts)
+        assert small != large or texts[0].lower() == texts[1].lower() or texts[0].upper() == texts[1].upper()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(alphabet="ab.*+?()[]{}|^$\\1d-,:<>P= \té", max_size=40), st.text(max_size=50))
+def test_any_pattern_compiles_or_is_a_problem_and_then_never_fails(source: str, text: str) -> None:
+    try:
+        pattern = compile_pattern(source)
+    except PatternProblem:
+        return
+    if not any("\ud800" <= character <= "\udfff" for character in text):
+        assert pattern.matches(text) in (True, False)
+        pattern.extract(text)
+        pattern.replace(text, read_replacement("-", pattern))
+
+
 @settings(deadline=None, max_examples=150)
-@given(MAPPINGS, CLAIMS, NAME_IDS)
+@given(MAPPINGS | CHANGED, CLAIMS, NAME_IDS)
 def test_an_explanation_ends_as_the_login_would(mapping: Rules, claims: dict[str, Any], name_id: str | None) -> None:
     told = explain(mapping, ACCESS[3:], claims=claims, name_id=name_id, idp="entra")
     with_body = told.ticket_request is not None
     assert (told.refusal is None) is with_body
     try:
         who = Subject(claims=claims, name_id=name_id)
+        check_complete(mapping, ACCESS[3:], who)
         user = apply(mapping, who, idp="entra").user
         check_access(ACCESS[3:], who, user, idp="entra")
         ended: object = qps.ticket_body(user, None)

@@ -14,6 +14,7 @@ from gateway.errors import GatewayError, UnreadableLogin
 from gateway.model import Binding, HttpResponse, IdpResponse, Memo, Secret, TransactionId, VerifiedIdentity
 from gateway.protocol import oidc
 from gateway.protocol.oidc.strict_json import NotStrictJson, read_object
+from gateway.strength import Strength
 from tests.protocol.oidc.forge import (
     CLIENT_ID,
     EXPECTED,
@@ -134,7 +135,9 @@ def test_any_metadata(any_response: HttpResponse, changes: dict[str, Any]) -> No
         with suppress(GatewayError):
             read = oidc.read_metadata(answer, RP)
             base = oidc.authorization_base(RP, read)
-            assert oidc.authorization_request(base, state=TransactionId("s"), secrets=oidc.login_secrets(b"s" * 32))
+            assert oidc.authorization_request(
+                base, state=TransactionId("s"), secrets=oidc.login_secrets(b"s" * 32), rp=relying_party(), strength=Strength()
+            )
 
 
 @given(responses, st.lists(objects("kty", "n", "e", "crv", "x", "y", "kid", "alg", "use", "key_ops", "d", "oth", "x5c")))
@@ -193,7 +196,7 @@ def test_any_provider_through_a_whole_login(
 @given(st.text(max_size=60) | values.map(lambda value: json.dumps({"seed": value})))
 def test_any_memo(memo: str) -> None:
     with suppress(UnreadableLogin):
-        assert oidc.read_memo(Memo(memo)).nonce
+        assert oidc.read_memo(Memo(memo))[0].nonce
 
 
 @given(

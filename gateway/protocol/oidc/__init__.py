@@ -6,7 +6,8 @@
     tokens          the code for the tokens                   client_authentication
     signed          a JWS, verified                           schemes        which signatures there are
     id_token        OIDC Core §3.1.3.7, rule by rule          second_opinion authlib's view of the same
-    userinfo        more claims                               answers, strict_json, addresses: reading
+    strength        how the user signed in                    userinfo       more claims
+    answers, strict_json, addresses: reading
 
 Authorization code flow with PKCE only. No clock, no randomness, no network, no log: they are arguments or other rooms.
 """

@@ -6,6 +6,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import quote
 
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
@@ -15,6 +16,8 @@ from gateway.model import Binding, IdpResponse, Redirect, Secret, TransactionId
 from gateway.protocol.oidc.discovery import Metadata
 from gateway.protocol.oidc.memo import LoginSecrets
 from gateway.protocol.oidc.registration import RelyingParty
+from gateway.protocol.oidc.strength import STRENGTH_PARAMS, strength_params
+from gateway.strength import Strength
 
 _CODE: Final = re.compile(r"[ -~]{1,8192}")  # RFC 6749 A.11: visible ASCII and blanks
 
@@ -50,7 +53,8 @@ def authorization_base(rp: RelyingParty, metadata: Metadata) -> str:
     `response_mode` is sent only for form_post: query is what the code flow does anyway (OAuth 2.0 Multiple Response
     Types §2.1), and some providers refuse the parameter.
     """
-    endpoint = add_params_to_uri(metadata.authorization_endpoint, list(rp.authorization_params.items()))
+    constant = [(name, value) for name, value in rp.authorization_params.items() if name not in STRENGTH_PARAMS]
+    endpoint = add_params_to_uri(metadata.authorization_endpoint, constant)
     url: str = prepare_grant_uri(
         endpoint,
         rp.client_id,
@@ -63,9 +67,10 @@ def authorization_base(rp: RelyingParty, metadata: Metadata) -> str:
     return url
 
 
-def authorization_request(base: str, *, state: TransactionId, secrets: LoginSecrets) -> Redirect:
-    """Send the browser to the provider (OIDC Core §3.1.2.1, RFC 7636 §4.3). The three values need no escaping: base64url."""
-    return Redirect(url=f"{base}&state={state}&nonce={secrets.nonce}&code_challenge={secrets.code_challenge}")
+def authorization_request(base: str, *, state: TransactionId, secrets: LoginSecrets, rp: RelyingParty, strength: Strength) -> Redirect:
+    """Send the browser to the provider (OIDC Core §3.1.2.1, RFC 7636 §4.3). The first three values need no escaping: base64url."""
+    asked = "".join(f"&{name}={quote(value, safe='')}" for name, value in strength_params(rp, strength).items())
+    return Redirect(url=f"{base}&state={state}&nonce={secrets.nonce}&code_challenge={secrets.code_challenge}{asked}")
 
 
 def verify_authorization_response(response: IdpResponse, *, state: TransactionId, rp: RelyingParty, metadata: Metadata) -> Secret:

@@ -19,6 +19,8 @@ from gateway.protocol.oidc.registration import RelyingParty
 from gateway.protocol.oidc.schemes import Scheme
 from gateway.protocol.oidc.second_opinion import check_second_opinion
 from gateway.protocol.oidc.signed import verify_signed
+from gateway.protocol.oidc.strength import check_sign_in_time, check_strength
+from gateway.strength import Strength
 
 _WINDOW: Final = 600  # seconds: an ID token comes straight from the token endpoint; an older one comes from elsewhere
 _MAX_SUBJECT: Final = 255
@@ -26,27 +28,33 @@ _MAX_SUBJECT: Final = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What this login knows, and its ID token must fit."""
+    """What this login knows, and its ID token must fit. `asked_at`: when the browser was sent to the provider."""
 
     nonce: str = field(repr=False)
     code: Secret
     access_token: Secret
+    strength: Strength
+    asked_at: datetime
 
 
 def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys: PublicKeys, now: datetime) -> VerifiedIdentity:
-    """Who the user is. Raises `TokenError`; `TokenKeyUnknown` and `TokenSignature` may mean that `keys` are out of date."""
+    """Who the user is. Raises `TokenError`; `TokenKeyUnknown` and `TokenSignature` may mean that `keys` are out of date.
+
+    Raises `SignInTooWeak` last of all: everything else about such a token was good.
+    """
     signed = verify_signed(token, keys=keys, algorithms=rp.id_token_algorithms)
     claims = signed.claims
     check_issuer(claims, rp)
     check_audience(claims, rp)
     check_authorized_party(claims, rp)
     check_times(claims, now, rp.clock_skew)
-    check_sign_in_age(claims, now, rp)
     check_nonce(claims, expected.nonce)
     check_hash(claims, "at_hash", expected.access_token, signed.scheme)
     check_hash(claims, "c_hash", expected.code, signed.scheme)
     subject = read_subject(claims)
     check_second_opinion(claims, rp, nonce=expected.nonce, now=now)
+    check_strength(claims, expected.strength)
+    check_sign_in_time(claims, rp, expected.strength, asked_at=expected.asked_at, now=now)
     return VerifiedIdentity(
         session=IdpSession(issuer=rp.issuer, subject=subject, session_id=_session_id(claims)),
         claims=claims,
@@ -92,12 +100,6 @@ def check_times(claims: Claims, now: datetime, skew: timedelta) -> None:
         raise TokenTimes("issued more than ten minutes ago (iat)")
     if "nbf" in claims and _time(claims, "nbf") > at + slack:
         raise TokenTimes("not valid yet (nbf)")
-
-
-def check_sign_in_age(claims: Claims, now: datetime, rp: RelyingParty) -> None:
-    """OIDC Core §3.1.3.7 rule 13: where `max_age` was asked for, the user signed in within it. Zero is an age, too."""
-    if rp.max_age is not None and _time(claims, "auth_time") < now.timestamp() - rp.max_age - rp.clock_skew.total_seconds():
-        raise TokenTimes("the sign-in is older than max_age (auth_time)")
 
 
 def check_nonce(claims: Claims, nonce: str) -> None:

@@ -1,6 +1,6 @@
-"""What one login must keep from the request to the answer: a seed, from which its nonce and its PKCE verifier follow.
+"""What one login must keep from the request to the answer: when it was, and a seed for its nonce and its PKCE verifier.
 
-One value to keep and nothing to mix up: both are HMACs of the seed under their own label, 256 bits each.
+One secret to keep and nothing to mix up: both are HMACs of the seed under their own label, 256 bits each.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -40,20 +41,22 @@ def login_secrets(seed: bytes) -> LoginSecrets:
     return LoginSecrets(nonce=_derive(seed, b"nonce"), code_verifier=_derive(seed, b"pkce"))
 
 
-def write_memo(seed: bytes) -> Memo:
-    """The seed as it travels in the sealed login."""
-    return Memo(json.dumps({"seed": _base64url(seed)}))
+def write_memo(seed: bytes, *, asked_at: datetime) -> Memo:
+    """The seed and the time, to the second, as they travel in the sealed login."""
+    return Memo(json.dumps({"seed": _base64url(seed), "at": int(asked_at.timestamp())}))
 
 
-def read_memo(memo: Memo) -> LoginSecrets:
-    """The secrets again. Raises `UnreadableLogin`: another version of the gateway wrote the memo."""
+def read_memo(memo: Memo) -> tuple[LoginSecrets, datetime]:
+    """The secrets again, and when they were made. Raises `UnreadableLogin`: another version of the gateway wrote the memo."""
     try:
-        seed = urlsafe_b64decode(f"{read_object(memo.encode())['seed']}=")
-    except (NotStrictJson, KeyError, ValueError) as error:
-        raise UnreadableLogin("the memo holds no seed") from error
+        kept = read_object(memo.encode())
+        seed = urlsafe_b64decode(f"{kept['seed']}=")
+        asked_at = datetime.fromtimestamp(int(str(kept["at"])), UTC)
+    except (NotStrictJson, KeyError, ValueError, OverflowError, OSError) as error:
+        raise UnreadableLogin("the memo holds no seed or no time") from error
     if len(seed) != SEED_SIZE:
         raise UnreadableLogin("the memo's seed has a wrong size")
-    return login_secrets(seed)
+    return login_secrets(seed), asked_at
 
 
 def _derive(seed: bytes, label: bytes) -> str:

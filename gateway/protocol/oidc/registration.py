@@ -60,13 +60,17 @@ class PrivateKeyJwt:
     """A signed assertion of one minute (OIDC Core §9, RFC 7523).
 
     `algorithm` stands in its header. `certificate`, where the key came with one, is the SHA-256 thumbprint of the
-    certificate in base64url: Entra finds the key by it.
+    certificate in base64url: Entra finds the key by it. `thumbprint` (RFC 7638) is the key itself where two are compared.
     """
 
-    key: RSAKey | ECKey | OKPKey = field(repr=False)
+    key: RSAKey | ECKey | OKPKey = field(repr=False, compare=False)
     algorithm: str
     kid: str
     certificate: str | None = None
+    thumbprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "thumbprint", self.key.thumbprint())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, MalformedUser, ReservedAttribute, ReservedDirectory
-from gateway.model import QlikUser
+from gateway.model import QlikUser, attribute_size
 
 RESERVED_DIRECTORIES = frozenset({"internal", "none"})
 """The service accounts' and the anonymous users' directory."""
@@ -25,7 +25,6 @@ LONGEST_NAME = 256
 
 _UNCARRIED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
 _INVISIBLE = frozenset({"Cf", "Mn"})  # zero-width characters and combining marks
-_SAFE_IN_FORMS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. ")
 
 
 def check_user(user: QlikUser) -> None:
@@ -78,7 +77,7 @@ def check_attribute_value(name: str, value: str) -> None:
 
 def check_size(attributes: tuple[tuple[str, str], ...]) -> None:
     """All attributes together, as X-Qlik-Security will carry them. Raises `AttributesTooLarge`."""
-    sizes = [(len("=; ") + _form_size(name) + _form_size(value), name) for name, value in attributes]
+    sizes = [(attribute_size(name, value), name) for name, value in attributes]
     total = sum(size for size, _ in sizes)
     if total > ATTRIBUTE_BUDGET:
         totals: dict[str, int] = {}
@@ -88,11 +87,6 @@ def check_size(attributes: tuple[tuple[str, str], ...]) -> None:
         raise AttributesTooLarge(
             f"{len(attributes)} attributes take {total} bytes of {ATTRIBUTE_BUDGET}, {largest!a} alone {totals[largest]}"
         )
-
-
-def _form_size(text: str) -> int:
-    """Bytes of `text` in application/x-www-form-urlencoded."""
-    return sum(1 if byte in _SAFE_IN_FORMS else 3 for byte in text.encode())
 
 
 def _is_carried(text: str) -> bool:

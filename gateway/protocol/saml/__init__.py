@@ -7,7 +7,6 @@ servers, files, the clock or the network; `now` and random bytes are arguments.
 Specifications: SAML 2.0 Core, Bindings, Profiles, Metadata (OASIS 2005, with errata), XML Signature 1.1, XML Encryption 1.1.
 """
 
-from gateway.protocol.saml.attributes import has_groups_overage
 from gateway.protocol.saml.descriptor import metadata_document
 from gateway.protocol.saml.keys import Certificate, KeyPair, read_certificate, read_key_pair
 from gateway.protocol.saml.metadata import MAX_METADATA, check_address, verify_metadata
@@ -39,7 +38,6 @@ __all__ = [
     "authn_request",
     "check_address",
     "check_current",
-    "has_groups_overage",
     "is_unsolicited",
     "metadata_document",
     "read_certificate",

@@ -99,11 +99,6 @@ def claims_of(attributes: Iterable[Attribute], short_names: Mapping[str, str]) -
     return claims
 
 
-def has_groups_overage(claims: Claims) -> bool:
-    """Whether the provider sent a pointer instead of the groups (AD FS and Entra ID, over 150 groups)."""
-    return names.GROUPS_LINK in claims
-
-
 def reading_of(name_id: NameId, attributes: Iterable[Attribute]) -> Reading:
     """What we read, in the form in which two engines are compared: blank values do not count."""
     return Reading(

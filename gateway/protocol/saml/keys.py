@@ -50,9 +50,9 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPair:
-    """Our own key with its certificate."""
+    """Our own key with its certificate, by which two are compared."""
 
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey = field(repr=False, compare=False)
     certificate: Certificate
 
 
@@ -61,7 +61,7 @@ def read_certificate(data: bytes) -> Certificate:
     try:
         loaded = x509.load_pem_x509_certificate(data) if b"-----BEGIN" in data else x509.load_der_x509_certificate(data)
         key = loaded.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise ValueError("this is not a certificate in PEM or DER form") from None
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         check_strength(key)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ from gateway.protocol.saml.times import read_optional_instant
 from gateway.protocol.saml.xml import Element, Limits
 
 MAX_METADATA: Final = 2 * 1024 * 1024
+MAX_CERTIFICATES: Final = 32
+"""Certificates that are looked at: a rollover needs two."""
 LIMITS: Final = Limits(size=MAX_METADATA, tags=60_000, forbidden=re.compile(rb"<!(?:DOCTYPE|ENTITY)"))
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 T = TypeVar("T", datetime, timedelta)
@@ -56,7 +59,7 @@ def verify_metadata(
         role = read_role(entity)
         described = IdentityProviderMetadata(
             entity_id=entity_id,
-            certificates=tuple(read_certificates(role)),
+            certificates=tuple({one.base64: one for one in islice(read_certificates(role), MAX_CERTIFICATES)}.values()),
             sso_redirect=read_address(role, names.HTTP_REDIRECT, allow_loopback=allow_loopback),
             sso_post=read_address(role, names.HTTP_POST, allow_loopback=allow_loopback),
             valid_until=earliest(read_optional_instant(one.get("validUntil"), MetadataMalformed) for one in lineage(role)),

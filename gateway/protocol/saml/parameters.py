@@ -25,7 +25,8 @@ class ServiceProvider:
 
     `keys` sign our requests and metadata (the first one) and decrypt assertions (every RSA one, in turn); decryption is tried
     whenever there is a key, `offer_encryption` decides only what our metadata says. `next_certificate` is published ahead of a
-    rollover. `authn_contexts`, when there are any, are asked for (Comparison exact) and enforced. `allow_cbc_encryption` weakens:
+    rollover. `force_authn`, `authn_contexts` (Comparison exact; None: any) and `max_age` are what a sign-in must be
+    like, and differ from login to login: the first two are asked for, all are enforced. `allow_cbc_encryption` weakens:
     it accepts AES-CBC, but only under a verified Response signature. `second_opinion=False` lets our own engine decide alone.
     `short_names` maps attribute Names to second names under which mapping finds them too (`presets`).
     """
@@ -38,7 +39,8 @@ class ServiceProvider:
     sign_requests: bool = False
     offer_encryption: bool = False
     force_authn: bool = False
-    authn_contexts: tuple[str, ...] = ()
+    authn_contexts: tuple[str, ...] | None = None
+    max_age: timedelta | None = None
     name_id_format: str | None = None
     allow_cbc_encryption: bool = False
     second_opinion: bool = True

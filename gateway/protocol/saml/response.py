@@ -29,9 +29,9 @@ from gateway.protocol.saml.assertion import (
     check_authn_statement,
     check_conditions,
     check_confirmations,
-    check_fresh_sign_in,
     check_issue_instant,
     check_issuer,
+    check_sign_in_time,
     check_version,
     read_subject,
 )
@@ -54,9 +54,10 @@ def verify_response(  # noqa: PLR0913  every one of them decides
     now: datetime,
     second_opinion: SecondOpinion,
 ) -> VerifiedIdentity:
-    """Prove who the user is. `now`: aware, UTC. Raises `SamlError`, `SignInDenied`, `MetadataExpired`; whatever the bytes, nothing else.
+    """Prove who the user is. `now`: aware, UTC.
 
-    What is left to the caller: the assertion is used once (`proof_id`), and `sent` is of the browser that brought the response.
+    Raises `SamlError`, `SignInDenied`, `MetadataExpired`; `SignInTooWeak` where all but the strength is proven; whatever the bytes,
+    nothing else. What is left to the caller: the assertion is used once (`proof_id`), and `sent` is of the browser that brought it.
     """
     check_current(idp, now)
     moment = Moment(now=now, skew=sp.clock_skew)
@@ -75,12 +76,12 @@ def verify_response(  # noqa: PLR0913  every one of them decides
     check_confirmations(confirmations, acs_url=sp.acs_url, request_id=sent.id, moment=moment)
     check_conditions(assertion, audience=sp.entity_id, moment=moment)
     statement = check_authn_statement(assertion, moment)
-    check_authn_context(statement, sp.authn_contexts)
-    check_fresh_sign_in(statement, sent.at - sp.clock_skew if sp.force_authn else None)
     name_id = read_name_id(subject, sp.entity_id)
     attributes = read_attributes(assertion)
     if sp.second_opinion:
         check_agreement(reading_of(name_id, attributes), second_opinion(proven.evidence))
+    check_authn_context(statement, sp.authn_contexts)
+    check_sign_in_time(statement, asked_at=sent.at if sp.force_authn else None, max_age=sp.max_age, moment=moment)
     return VerifiedIdentity(
         session=IdpSession(issuer=sp.idp_entity_id, subject=name_id.value, session_id=statement.get("SessionIndex")),
         claims=claims_of(attributes, sp.short_names),

@@ -28,7 +28,7 @@ BLANKS: Final = " \t\r\n"
 
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*(?:<\?xml[ \t\r\n][^<>?]{0,120}\?>[ \t\r\n]*)?")
 _DECLARED_ENCODING = re.compile(rb"encoding[ \t\r\n]*=[ \t\r\n]*[\"']([^\"']*)[\"']")
-_LONG_NAMESPACE = re.compile(rb"xmlns[^=<]{0,80}=[ \t\r\n]*(?:\"[^\"]{%d}|'[^']{%d})" % (MAX_NAMESPACE + 1, MAX_NAMESPACE + 1))
+_LONG_NAMESPACE = re.compile(rb"xmlns[^=<]*+=[ \t\r\n]*+(?:\"[^\"]{%d}|'[^']{%d})" % (MAX_NAMESPACE + 1, MAX_NAMESPACE + 1))
 _PARSER = etree.XMLParser(
     encoding="utf-8",
     resolve_entities=False,

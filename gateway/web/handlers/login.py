@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from aiohttp import web
 
-from gateway.errors import GatewayError, LoginAlreadyUsed, MalformedResponse
-from gateway.login import UNTOUCHED, reference
-from gateway.model import AuthModuleRedirect, Binding, FormPost, IdpRequest, IdpResponse, LoginTransaction, Ticket
+from gateway.errors import GatewayError, SignInTooWeak
+from gateway.login import UNTOUCHED
+from gateway.model import AuthModuleRedirect, IdpResponse, LoginTransaction, Purpose, Ticket
 from gateway.protocol import qps
 from gateway.routing import VirtualProxy, choose
 from gateway.web import pages
 from gateway.web.answers import page_response, redirect_response
-from gateway.web.browser import check_navigation, form_response, is_frame, query_pairs, query_response, single
+from gateway.web.browser import check_navigation, form_response, is_frame, query_pairs, query_response
+from gateway.web.choices import LastChoice, remember
 from gateway.web.context import SERVICES, TRAIL
+from gateway.web.handlers import chooser, trial
+from gateway.web.handlers.in_flight import open_login, sent, spend
 
 
 async def start(request: web.Request) -> web.Response:
@@ -26,43 +27,31 @@ async def start(request: web.Request) -> web.Response:
     if is_frame(request.headers):
         return page_response(pages.frame_page(url=own_url(request)))
     pairs = query_pairs(request)
-    redirect, hint = qps.read_redirect(pairs), single(pairs, "idp")
+    redirect, visit = qps.read_redirect(pairs), chooser.read_visit(request, virtual_proxy, pairs)
     if redirect is None:
-        return redirect_response(request, virtual_proxy.targets.default)
+        return portal_first(request, virtual_proxy, ask=visit.ask)
     virtual_proxy.match(redirect)
-    idp = choose(virtual_proxy, hint)
-    if idp is None:
-        return chooser(request, virtual_proxy, redirect)
-    return await send_to_provider(request, virtual_proxy, idp, redirect)
+    choice = choose(virtual_proxy, visit)
+    if choice.idp is None:
+        return chooser.choose_page(request, virtual_proxy, redirect, last=visit.remembered)
+    return await send_to_provider(request, virtual_proxy, choice.idp, redirect, chosen=choice.by_user)
 
 
-async def send_to_provider(request: web.Request, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect) -> web.Response:
-    """Begin the login and seal it into a cookie of this browser."""
-    services, trail = request.app[SERVICES], request[TRAIL]
+def portal_first(request: web.Request, virtual_proxy: VirtualProxy, *, ask: bool) -> web.Response:
+    """Nobody knows yet at which node: the proxy will say. A wish to choose anew is kept for the browser's return from there."""
+    if ask:
+        chooser.keep_wish(request, virtual_proxy)
+    return redirect_response(request, virtual_proxy.targets.default)
+
+
+async def send_to_provider(
+    request: web.Request, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool
+) -> web.Response:
+    """Begin the login."""
+    trail = request[TRAIL]
     trail.idp = idp
-    transaction, idp_request = await services.pipeline.begin(trail.table, virtual_proxy, idp, redirect)
-    trail.transaction = reference(transaction.id)
-    provider = trail.table.provider(idp).port
-    trail.headers += [("Set-Cookie", line) for line in services.cookies.issue(request.cookies, transaction, provider.binding)]
-    return answer(request, idp_request, provider.display_name)
-
-
-def answer(request: web.Request, idp_request: IdpRequest, provider: str) -> web.Response:
-    """Send the browser to the identity provider in the way that its protocol asks for."""
-    if isinstance(idp_request, FormPost):
-        return page_response(pages.form_page(idp_request, provider=provider))
-    return redirect_response(request, idp_request.url)
-
-
-def chooser(request: web.Request, virtual_proxy: VirtualProxy, redirect: AuthModuleRedirect) -> web.Response:
-    """Plain GET links to this same address, one per provider."""
-    table = request[TRAIL].table
-    pairs = [("proxyRestUri", redirect.proxy_rest_uri), ("targetId", redirect.target_id)]
-    choices = [
-        pages.Choice(name=table.provider(idp).port.display_name, url=f"/vp/{virtual_proxy.name}/login?{urlencode([*pairs, ('idp', idp)])}")
-        for idp in virtual_proxy.identity_providers
-    ]
-    return page_response(pages.chooser_page(virtual_proxy=virtual_proxy.name, choices=choices))
+    begun = await request[SERVICES].pipeline.begin(trail.table, virtual_proxy, idp, redirect, chosen=chosen)
+    return sent(request, *begun)
 
 
 async def callback_get(request: web.Request) -> web.Response:
@@ -78,16 +67,31 @@ async def callback_post(request: web.Request) -> web.Response:
 
 
 async def finish(request: web.Request, response: IdpResponse) -> web.Response:
-    """End the login that this browser began: back to Qlik with a ticket, or an error page; either way the login is used up."""
-    services, trail, idp = request.app[SERVICES], request[TRAIL], known_provider(request)
+    """End what this browser began, a login or a test; either way, and with whatever answer, it is used up."""
+    trail = request[TRAIL]
+    known_provider(request)
     transaction = open_login(request, response)
+    end = trial.end if transaction.purpose is Purpose.TEST else end_login
     try:
-        ticket = await services.pipeline.finish(trail.table, idp, response, transaction)
+        answer = await end(request, response, transaction)
+    except SignInTooWeak as weak:
+        spend(request, transaction, response)
+        return sent(request, *await request[SERVICES].pipeline.step_up(trail.table, transaction, weak))
     except GatewayError as error:
         if not isinstance(error, UNTOUCHED):
-            trail.headers.append(("Set-Cookie", services.cookies.spend(transaction, response.binding)))
+            spend(request, transaction, response)
         raise
-    trail.headers.append(("Set-Cookie", services.cookies.spend(transaction, response.binding)))
+    spend(request, transaction, response)
+    return answer
+
+
+async def end_login(request: web.Request, response: IdpResponse, transaction: LoginTransaction) -> web.Response:
+    """Back to Qlik with a ticket."""
+    services, trail, idp = request[SERVICES], request[TRAIL], request.match_info["idp"]
+    ticket = await services.pipeline.finish(trail.table, idp, response, transaction)
+    if transaction.chosen:
+        line = remember(request.cookies, transaction.virtual_proxy, LastChoice(idp), secure=services.secure)
+        trail.headers.append(("Set-Cookie", line))
     return to_qlik(request, ticket)
 
 
@@ -99,21 +103,6 @@ def known_provider(request: web.Request) -> str:
     return idp
 
 
-def open_login(request: web.Request, response: IdpResponse) -> LoginTransaction:
-    """The login in flight that the answer names. Raises `MalformedResponse`, `NoLoginInFlight`, `LoginAlreadyUsed`."""
-    services, trail = request.app[SERVICES], request[TRAIL]
-    state = response.fields.get("RelayState" if response.binding is Binding.SAML_POST else "state")
-    if not state:
-        raise MalformedResponse("no state")
-    record = services.cookies.read(request.cookies, state)
-    if record.virtual_proxy in trail.table.virtual_proxies:
-        trail.virtual_proxy = record.virtual_proxy
-    if not isinstance(record, LoginTransaction):
-        raise LoginAlreadyUsed("the browser shows a used login again")
-    trail.transaction = reference(record.id)
-    return record
-
-
 def to_qlik(request: web.Request, ticket: Ticket) -> web.Response:
     """Back to the virtual proxy, by way of the Qlik host where the target asks for it."""
     if ticket.redeem_at is not None:
@@ -123,4 +112,4 @@ def to_qlik(request: web.Request, ticket: Ticket) -> web.Response:
 
 def own_url(request: web.Request) -> str:
     """This request's address as browsers know it."""
-    return request.app[SERVICES].public_url + request.rel_url.raw_path_qs
+    return request[SERVICES].public_url + request.rel_url.raw_path_qs

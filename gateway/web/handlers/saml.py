@@ -20,7 +20,7 @@ async def acs(request: web.Request) -> web.Response:
     response = await form_response(request, Binding.SAML_POST)
     try:
         return await finish(request, response)
-    except (NoLoginInFlight, MalformedResponse, SamlUnsolicited):
+    except (NoLoginInFlight, MalformedResponse):  # not in answer to a login in flight: a provider that never says so would loop
         if not provider.is_unsolicited(response):
             raise
     return unsolicited(request)

@@ -12,72 +12,82 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from gateway.errors import GatewayError
 from gateway.model import FormPost
 from gateway.web.pages.policy import (
     ANSWER_HEADERS,
-    HERE,
-    ICON,
     REDEEM_SCRIPT,
-    STYLE,
     SUBMIT_SCRIPT,
     Page,
-    address,
     content_hash,
     image_source,
     policy,
     security_headers,
 )
-from gateway.web.pages.sentences import SENTENCES, WHO_CAN_FIX_IT
+from gateway.web.pages.sentences import WHO_CAN_FIX_IT
+from gateway.web.pages.templates import template
+from gateway.web.pages.trials import trial_page, trial_start_page
 
 __all__ = [
     "ANSWER_HEADERS",
     "Choice",
+    "MailSearch",
     "Page",
+    "RefusingRule",
     "Ways",
     "chooser_page",
     "error_json",
     "error_page",
     "form_page",
     "frame_page",
+    "onward_page",
     "redeem_page",
     "security_headers",
+    "trial_page",
+    "trial_start_page",
 ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """The ways on from a sign-in that stopped: to begin it afresh (the virtual proxy's login address), or to Qlik Sense as one is."""
+    """The ways on from a sign-in that stopped: to begin it afresh, to Qlik Sense as one is, to another sign-in system."""
 
     virtual_proxy: str
     start_again: str
     go_on: str | None = None
+    choose: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusingRule:
+    """The access rule that refused: its id, and what its author wants the user to read."""
+
+    id: str
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One identity provider on the chooser page: what people call it, and the address that begins a login there."""
+    """One identity provider on the chooser page: what people call it, and the address that begins a login there. `last`: used last."""
 
     name: str
     url: str = field(repr=False)
+    last: bool = False
 
 
-def _environment() -> Environment:
-    """The templates. A name that a template uses and nobody gave is an error, never an empty place."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, auto_reload=False, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["address"] = address
-    environment.globals.update(say=SENTENCES, style=STYLE, icon=ICON)
-    return environment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSearch:
+    """The chooser page's question for a mail address: where it is sent, what was given before, and whether that found nothing."""
+
+    url: str = field(repr=False)
+    mail: str = field(default="", repr=False)
+    failed: bool = False
 
 
-_ENVIRONMENT: Final = _environment()
-_TEMPLATES: Final = {name: _ENVIRONMENT.get_template(f"{name}.html") for name in ("error", "form", "frame", "redeem", "chooser")}
+_TEMPLATES: Final = {name: template(name) for name in ("error", "form", "frame", "redeem", "chooser", "onward")}
 
 _STILL: Final = policy("form-action 'none'", "frame-ancestors 'none'")
+_OWN_FORM: Final = policy("form-action 'self'", "frame-ancestors 'none'")
 # No form-action here: Chromium holds it against every redirect that follows the POST, too, and a provider may hand on to
 # another one on a host that nobody can name beforehand. The form is ours and fixed; nothing else on the page could be sent.
 _FORM: Final = policy(f"script-src {content_hash(SUBMIT_SCRIPT)}", "frame-ancestors 'none'")
@@ -85,17 +95,22 @@ _FORM: Final = policy(f"script-src {content_hash(SUBMIT_SCRIPT)}", "frame-ancest
 _FRAME: Final = policy("form-action 'none'", "frame-ancestors *")
 
 
-def error_page(error: type[GatewayError], *, correlation_id: str, now: datetime, ways: Ways | None = None) -> Page:
+def error_page(
+    error: type[GatewayError], *, correlation_id: str, now: datetime, ways: Ways | None = None, rule: RefusingRule | None = None
+) -> Page:
     """Why it goes no further, what to do, who can mend it, and what to quote. With `ways`, also the start-again page."""
     html = _TEMPLATES["error"].render(
-        error=error, who=WHO_CAN_FIX_IT[error.blame], correlation_id=correlation_id, now=now.astimezone(UTC), ways=ways
+        error=error, who=WHO_CAN_FIX_IT[error.blame], correlation_id=correlation_id, now=now.astimezone(UTC), ways=ways, rule=rule
     )
     return Page(html=html, csp=_STILL)
 
 
-def error_json(error: type[GatewayError], *, correlation_id: str) -> dict[str, str]:
+def error_json(error: type[GatewayError], *, correlation_id: str, rule: RefusingRule | None = None) -> dict[str, str]:
     """The same for programs. `detail` is the advice: what the log calls detail stays there."""
-    return {"code": error.code, "title": error.title, "detail": error.advice, "correlation_id": correlation_id}
+    told = {"code": error.code, "title": error.title, "detail": error.advice, "correlation_id": correlation_id}
+    if rule is not None:
+        told |= {"rule": rule.id} | ({} if rule.message is None else {"message": rule.message})
+    return told
 
 
 def form_page(post: FormPost, *, provider: str) -> Page:
@@ -123,6 +138,15 @@ def redeem_page(*, redeem_at: str, location: str) -> Page:
     return Page(html=html, csp=policy(*rules, images=image_source(redeem_at)))
 
 
-def chooser_page(*, virtual_proxy: str, choices: Sequence[Choice]) -> Page:
-    """Several identity providers serve one virtual proxy: a list of links. `form-action` has no say in where plain GETs lead."""
-    return Page(html=_TEMPLATES["chooser"].render(virtual_proxy=virtual_proxy, choices=choices), csp=_STILL)
+def chooser_page(*, virtual_proxy: str, choices: Sequence[Choice], search: MailSearch | None = None) -> Page:
+    """Several identity providers serve one virtual proxy: a list of links. `form-action` has no say in where plain GETs lead.
+
+    With `search`, also a form for a mail address, whose answer must be a page: a redirect would be held against `form-action`.
+    """
+    html = _TEMPLATES["chooser"].render(virtual_proxy=virtual_proxy, choices=choices, search=search)
+    return Page(html=html, csp=_STILL if search is None else _OWN_FORM)
+
+
+def onward_page(*, url: str, provider: str) -> Page:
+    """Goes on to `url` at once and by itself, without JavaScript: no redirect, so no `form-action` of the page before binds it."""
+    return Page(html=_TEMPLATES["onward"].render(url=url, provider=provider), csp=_STILL)

@@ -65,9 +65,14 @@ def content_hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def policy(*directives: str, images: str = "") -> str:
-    """A policy that allows our style sheet, our icon, images from the source `images`, and what `directives` add."""
-    own = ("default-src 'none'", f"style-src {content_hash(STYLE)}", f"img-src data: {images}".rstrip(), "base-uri 'none'")
+def policy(*directives: str, images: str = "", styles: str = "") -> str:
+    """A policy that allows our style sheet and `styles`, our icon, images from the source `images`, and what `directives` add."""
+    own = (
+        "default-src 'none'",
+        f"style-src {content_hash(STYLE)} {styles}".rstrip(),
+        f"img-src data: {images}".rstrip(),
+        "base-uri 'none'",
+    )
     return "; ".join((*own, *directives))
 
 

@@ -18,8 +18,10 @@ SENTENCES: Final[Mapping[str, Markup]] = {
     "error_journey": Markup("You were signing in to Qlik Sense, virtual proxy <strong>{virtual_proxy}</strong>."),
     "error_start_again": Markup("Start again"),
     "error_go_on": Markup("Go on to Qlik Sense"),
+    "error_choose": Markup("Sign in another way"),
     "error_who": Markup("Who can fix it"),
     "error_code": Markup("Code"),
+    "error_rule": Markup("Rule"),
     "error_reference": Markup("Reference"),
     "error_time": Markup("Time"),
     "form_title": Markup("Going on to your sign-in system"),
@@ -36,6 +38,35 @@ SENTENCES: Final[Mapping[str, Markup]] = {
     "chooser_title": Markup("Choose how to sign in"),
     "chooser_text": Markup("You are signing in to Qlik Sense, virtual proxy <strong>{virtual_proxy}</strong>."),
     "chooser_list": Markup("Sign-in systems"),
+    "chooser_last": Markup("Last used"),
+    "chooser_mail": Markup("Your e-mail address"),
+    "chooser_mail_hint": Markup("It finds your sign-in system; nothing is sent to it."),
+    "chooser_mail_button": Markup("Continue"),
+    "chooser_mail_failed": Markup("No sign-in system is known for this address. Check it, or choose below."),
+    "chooser_or": Markup("Or choose your sign-in system"),
+    "trial_start_title": Markup("Test sign-in"),
+    "trial_start_text": Markup(
+        "You test how users of <strong><bdi>{provider}</bdi></strong> are signed in to virtual proxy <strong>{virtual_proxy}</strong>. "
+        "You sign in as yourself, and then see what Qlik Sense would be told. Nobody is signed in to Qlik Sense."
+    ),
+    "trial_start_once": Markup("The link is good for one test. The page that follows shows what your sign-in system says about you."),
+    "trial_start_button": Markup("Start the test"),
+    "trial_allowed": Markup("Test sign-in: let in"),
+    "trial_refused": Markup("Test sign-in: refused"),
+    "trial_text": Markup(
+        "Identity provider <strong>{idp}</strong>, virtual proxy <strong>{virtual_proxy}</strong>. "
+        "No ticket was asked for, and nobody was signed in to Qlik Sense."
+    ),
+    "trial_claims": Markup("What the identity provider proved"),
+    "trial_steps": Markup("Mapping, step by step"),
+    "trial_rules": Markup("Access rules"),
+    "trial_ticket": Markup("The ticket that a login would ask for"),
+    "trial_case": Markup("As a test case"),
+    "trial_case_text": Markup(
+        "Under <code>tests:</code> in <code>{idp}.yaml</code> it keeps this sign-in as it is: a configuration that changes it is not used."
+    ),
+    "trial_copy": Markup("Copy as test case"),
+    "trial_copied": Markup("Copied."),
 }
 
 WHO_CAN_FIX_IT: Final[Mapping[Blame, str]] = {

@@ -40,7 +40,7 @@ def attempt(attack: Attack) -> tuple[GatewayError | VerifiedIdentity, float]:
     """What becomes of the message, and the CPU seconds that it took."""
     message = attack.message()
     parameter = message if attack.raw else post(message)
-    sp, idp = us(second_opinion=True, **attack.sp), attack.idp()
+    sp, idp = us(**({"second_opinion": True} | attack.sp)), attack.idp()
     began = time.thread_time()
     try:
         return verify_response(parameter, sp=sp, idp=idp, sent=SENT, now=NOON, second_opinion=never_asked), time.thread_time() - began

@@ -12,17 +12,17 @@ from lxml import etree
 from gateway.errors import (
     SamlAttribute,
     SamlAudience,
-    SamlAuthnContext,
     SamlConditions,
     SamlIssuer,
     SamlMalformed,
     SamlMarkup,
     SamlNameId,
-    SamlReauthentication,
     SamlSignature,
     SamlSubject,
     SamlTooLarge,
     SignInDenied,
+    SignInTooOld,
+    SignInTooWeak,
 )
 from tests.attacks.saml.attack import Attack, assertion_of, cases, check, rewritten, said
 from tests.peers.saml_forge import SP, A, Shape, fresh, party, post, sign, signed
@@ -133,6 +133,8 @@ SIZES = [
     Attack("many attributes on one element", SamlTooLarge, lambda: "<r " + " ".join(f'a{n:x}=""' for n in range(20_000)) + "/>"),
     Attack("many namespaces on one element", SamlTooLarge, lambda: "<r " + " ".join(f'xmlns:n{n}="urn:{n}"' for n in range(17)) + "/>"),
     Attack("a long namespace", SamlTooLarge, lambda: f"<r xmlns='urn:{'x' * 1_000}'/>"),
+    Attack("a long namespace behind blanks", SamlTooLarge, lambda: f"<r xmlns:p{' ' * 90}= 'urn:{'x' * 1_000}'/>"),
+    Attack("a long namespace of a long prefix", SamlTooLarge, lambda: f'<r xmlns:{"p" * 200}="urn:{"x" * 1_000}"/>'),
     Attack("a long name", SamlMalformed, lambda: f"<{'r' * 200_000}/>"),
     Attack("one attribute many times", SamlMalformed, lambda: "<r " + 'a="" ' * 40_000 + "/>"),
     Attack(
@@ -184,8 +186,15 @@ STATEMENTS = [
     Attack("an audience that begins like us", SamlAudience, said(audience=restricted(SP + "/x"))),
     Attack("an element in the audience", SamlAudience, said(audience=restricted(SP + "<x/>"))),
     Attack("no sign-in statement", SamlMalformed, without("AuthnStatement")),
-    Attack("another method of sign-in than was asked for", SamlAuthnContext, said(), sp={"authn_contexts": ("urn:mfa",)}),
-    Attack("an old sign-in where a fresh one was asked for", SamlReauthentication, said(signed_in=-120), sp={"force_authn": True}),
+    Attack(
+        "another method of sign-in than was asked for", SignInTooWeak, said(), sp={"authn_contexts": ("urn:mfa",), "second_opinion": False}
+    ),
+    Attack(
+        "an old sign-in where a fresh one was asked for",
+        SignInTooOld,
+        said(signed_in=-120),
+        sp={"force_authn": True, "second_opinion": False},
+    ),
     Attack("an element inside a value", SamlAttribute, signed_value("Root<x/>Admin")),
     Attack("a NameID with text around it inside a value", SamlAttribute, signed_value("a<saml:NameID>b</saml:NameID>")),
     Attack("two NameIDs inside a value", SamlAttribute, signed_value("<saml:NameID>a</saml:NameID><saml:NameID>b</saml:NameID>")),

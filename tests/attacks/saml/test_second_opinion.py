@@ -190,7 +190,7 @@ def refusal(evidence: Evidence) -> str:
 def test_the_second_engine_refuses_by_itself_what_is_badly_signed() -> None:
     root = signed()
     next(root.iter(f"{{{A}}}NameID")).text = "mallory@example.com"
-    assert "Signature" in refusal(Evidence(document=etree.tostring(root), signed=True))
+    assert "signature" in refusal(Evidence(document=etree.tostring(root), signed=True))
     assert refusal(Evidence(document=etree.tostring(signed(by=party("mallory"))), signed=True))
     assert refusal(Evidence(document=etree.tostring(signed(which="none")), signed=True))
 
@@ -212,3 +212,15 @@ def test_what_is_not_valid_by_the_schema_is_refused() -> None:
     root = signed(which="none")
     etree.SubElement(root.find("saml:Assertion", NS), f"{{{A}}}Surprise")
     assert "schema" in refusal(Evidence(document=etree.tostring(root), signed=False))
+
+
+def test_a_disagreement_about_the_schema_names_no_value() -> None:
+    root = signed(
+        Shape(
+            extra_attributes='<saml:Attribute Name="n"><saml:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+            'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:integer">CANARY</saml:AttributeValue></saml:Attribute>'
+        )
+    )
+    detail = refusal(Evidence(document=etree.tostring(root), signed=True))
+    assert "schema" in detail
+    assert "CANARY" not in detail

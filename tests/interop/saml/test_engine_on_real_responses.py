@@ -12,13 +12,13 @@ from lxml import etree
 from gateway.demo.browser import PageReader
 from gateway.errors import (
     MetadataSignature,
-    SamlAuthnContext,
     SamlDecryption,
     SamlEncryptionMethod,
     SamlInResponseTo,
     SamlSignature,
     SamlUnsolicited,
     SignInDenied,
+    SignInTooWeak,
 )
 from gateway.model import VerifiedIdentity
 from gateway.protocol.saml import is_unsolicited
@@ -203,7 +203,7 @@ async def test_a_method_of_sign_in_is_asked_for_and_enforced(meet: Meet, name: s
     conversation = await meet(name, authn_contexts=(password,))
     response, sent = await conversation.answer()
     assert_alice(conversation.verify(response, sent), conversation)
-    with pytest.raises(SamlAuthnContext):
+    with pytest.raises(SignInTooWeak):
         conversation.verify(response, sent, authn_contexts=("https://refeds.org/profile/mfa",))
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.model import Secret
 from gateway.protocol import oidc
+from gateway.strength import Strength
 from tests.fakes import NOON, json_response
 
 NOW = NOON
@@ -28,7 +29,9 @@ CLIENT_ID = "gateway"
 NONCE = "the-nonce-of-this-login"
 ACCESS_TOKEN = "the-access-token"
 CODE = "the-code"
-EXPECTED = oidc.Expected(nonce=NONCE, code=Secret(CODE), access_token=Secret(ACCESS_TOKEN))
+EXPECTED = oidc.Expected(
+    nonce=NONCE, code=Secret(CODE), access_token=Secret(ACCESS_TOKEN), strength=Strength(), asked_at=NOW - timedelta(seconds=30)
+)
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 

@@ -8,20 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from gateway.events import KeysRefreshed, ProviderTrouble
 from gateway.idp.oidc import OidcProvider
-from gateway.model import (
-    Binding,
-    HttpRequest,
-    HttpResponse,
-    IdpResponse,
-    KeysRefreshed,
-    Memo,
-    ProviderTrouble,
-    Redirect,
-    TransactionId,
-    VerifiedIdentity,
-)
+from gateway.model import Binding, HttpRequest, HttpResponse, IdpResponse, Memo, Redirect, TransactionId, VerifiedIdentity
 from gateway.protocol import oidc
+from gateway.strength import Strength
 from tests.fakes import CountingEntropy, FixedClock, MemoryJournal, ScriptedHttp, json_response
 from tests.protocol.oidc.forge import (
     ACCESS_TOKEN,
@@ -50,6 +41,7 @@ class Op:
     header: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] = field(default_factory=lambda: {"sub": "alice", "email": "alice@example.com"})
     codes: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    strength: Strength = field(default_factory=Strength)
 
     def __post_init__(self) -> None:
         self.http, self.clock, self.journal, self.entropy = ScriptedHttp(), FixedClock(), MemoryJournal(), CountingEntropy()
@@ -89,13 +81,13 @@ class Op:
         return IdpResponse(binding=Binding.QUERY, fields={"code": code, "state": asked["state"], "iss": self.issuer})
 
     async def begin(self, transaction: TransactionId = TRANSACTION) -> tuple[IdpResponse, Memo]:
-        request, memo = await self.provider.begin(transaction)
+        request, memo = await self.provider.begin(transaction, self.strength)
         assert isinstance(request, Redirect)
         return self.authorize(request.url), memo
 
     async def login(self, transaction: TransactionId = TRANSACTION) -> VerifiedIdentity:
         answer, memo = await self.begin(transaction)
-        return await self.provider.finish(answer, transaction, memo)
+        return await self.provider.finish(answer, transaction, memo, self.strength)
 
     def fetches(self, url: str) -> int:
         return len(self.http.sent(url))

@@ -8,6 +8,7 @@ import pytest
 from gateway.errors import GatewayError, MalformedResponse, MixUp, NoLoginInFlight, SignInDenied
 from gateway.model import Binding, IdpResponse, TransactionId
 from gateway.protocol import oidc
+from gateway.strength import Strength
 from tests.fakes import CountingEntropy
 from tests.protocol.oidc.forge import CODE, ISSUER, metadata, relying_party
 
@@ -15,9 +16,10 @@ STATE = TransactionId("q" * 22)
 SECRETS = oidc.login_secrets(b"s" * 32)
 
 
-def query(rp: oidc.RelyingParty | None = None, **changes: Any) -> dict[str, str]:
+def query(rp: oidc.RelyingParty | None = None, strength: Strength | None = None, **changes: Any) -> dict[str, str]:
     rp = rp or relying_party()
-    url = oidc.authorization_request(oidc.authorization_base(rp, metadata(rp, **changes)), state=STATE, secrets=SECRETS).url
+    base = oidc.authorization_base(rp, metadata(rp, **changes))
+    url = oidc.authorization_request(base, state=STATE, secrets=SECRETS, rp=rp, strength=strength or Strength()).url
     pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True, strict_parsing=True)
     assert len(pairs) == len(dict(pairs)), "no parameter twice (RFC 6749 §3.1)"
     return dict(pairs)
@@ -69,7 +71,8 @@ def test_ten_thousand_logins_have_ten_thousand_secrets_of_256_bits() -> None:
 
 
 def test_the_url_does_not_show_in_a_log() -> None:
-    assert SECRETS.nonce not in repr(oidc.authorization_request("https://x?a=b", state=STATE, secrets=SECRETS))
+    request = oidc.authorization_request("https://x?a=b", state=STATE, secrets=SECRETS, rp=relying_party(), strength=Strength())
+    assert SECRETS.nonce not in repr(request)
     assert SECRETS.nonce not in repr(SECRETS)
 
 

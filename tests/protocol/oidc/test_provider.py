@@ -20,6 +20,7 @@ from gateway.errors import (
 from gateway.model import Binding, HttpRequest, HttpResponse, Memo, TransactionId
 from gateway.ports import IdentityProvider
 from gateway.protocol import oidc
+from gateway.strength import Strength
 from tests.fakes import json_response
 from tests.protocol.oidc.forge import CLIENT_ID, ISSUER, ec_key, good_token, jwk, metadata_document, relying_party, rsa_key
 from tests.protocol.oidc.op import TRANSACTION, Op
@@ -68,7 +69,7 @@ async def test_the_second_login_needs_the_token_endpoint_alone() -> None:
 
 async def test_no_two_logins_share_a_secret() -> None:
     op = Op()
-    first, second = (await op.provider.begin(TRANSACTION), await op.provider.begin(TRANSACTION))
+    first, second = (await op.provider.begin(TRANSACTION, Strength()), await op.provider.begin(TRANSACTION, Strength()))
     assert first[0] != second[0]
     assert first[1] != second[1]
 
@@ -78,7 +79,7 @@ async def test_a_memo_of_another_make_ends_the_login_before_any_request() -> Non
     answer, _ = await op.begin()
     op.http.requests.clear()
     with pytest.raises(UnreadableLogin):
-        await op.provider.finish(answer, TRANSACTION, Memo("{}"))
+        await op.provider.finish(answer, TRANSACTION, Memo("{}"), Strength())
     assert op.http.requests == []
 
 
@@ -108,7 +109,7 @@ async def test_metadata_is_fetched_once_by_many_logins_at_once() -> None:
         return json_response(op.document)
 
     op.http.on("GET", op.discovery_url, slow)
-    logins = [asyncio.create_task(op.provider.begin(TransactionId(f"{n:022}"))) for n in range(50)]
+    logins = [asyncio.create_task(op.provider.begin(TransactionId(f"{n:022}"), Strength())) for n in range(50)]
     await asyncio.sleep(0)
     gate.set()
     assert len(await asyncio.gather(*logins)) == 50
@@ -123,7 +124,7 @@ async def test_a_failed_first_fetch_fails_those_who_waited_for_it_and_is_tried_a
         raise DOWN
 
     op.http.on("GET", op.discovery_url, slow)
-    logins = [asyncio.create_task(op.provider.begin(TransactionId(f"{n:022}"))) for n in range(5)]
+    logins = [asyncio.create_task(op.provider.begin(TransactionId(f"{n:022}"), Strength())) for n in range(5)]
     await asyncio.sleep(0)
     gate.set()
     outcomes = await asyncio.gather(*logins, return_exceptions=True)
@@ -144,7 +145,7 @@ async def test_a_cancelled_login_leaves_the_fetch_to_the_next_in_line() -> None:
         return json_response(op.document)
 
     op.http.on("GET", op.discovery_url, slow)
-    first, second = (asyncio.create_task(op.provider.begin(TRANSACTION)) for _ in range(2))
+    first, second = (asyncio.create_task(op.provider.begin(TRANSACTION, Strength())) for _ in range(2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     first.cancel()
@@ -205,9 +206,9 @@ async def test_a_slow_refresh_holds_up_one_login_alone() -> None:
     await op.login()
     op.http.on("GET", op.discovery_url, slow)
     op.clock.advance(timedelta(days=2))
-    held_up = asyncio.create_task(op.provider.begin(TRANSACTION))
+    held_up = asyncio.create_task(op.provider.begin(TRANSACTION, Strength()))
     await asyncio.sleep(0)
-    assert await op.provider.begin(TRANSACTION)
+    assert await op.provider.begin(TRANSACTION, Strength())
     gate.set()
     assert await held_up
 
@@ -237,7 +238,7 @@ async def test_a_rotation_in_the_middle_of_a_login_goes_unnoticed() -> None:
     await op.login()
     answer, memo = await op.begin()
     op.rotate("k2")
-    assert await op.provider.finish(answer, TRANSACTION, memo)
+    assert await op.provider.finish(answer, TRANSACTION, memo, Strength())
     assert op.fetches(op.token_url) == 2, "the code is not sent twice"
 
 

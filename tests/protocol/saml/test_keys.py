@@ -86,3 +86,10 @@ def test_a_key_pair_does_not_show_its_key() -> None:
     assert "PrivateKey" not in repr(party("sp").pair)
     assert isinstance(party("sp").pair.certificate.x509.signature_hash_algorithm, hashes.SHA256)
     assert serialization.Encoding.PEM
+
+
+def test_a_certificate_of_an_unheard_of_version_is_no_certificate() -> None:
+    """The library raises an error of its own kind for it; in metadata it must not stop logins."""
+    der = party("idp-forms", curve=None).certificate.public_bytes(Encoding.DER)
+    with pytest.raises(ValueError, match="not a certificate"):
+        read_certificate(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05", 1))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
+import zlib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -18,23 +21,15 @@ from gateway.errors import (
     ProviderAnswer,
     ProviderUnreachable,
     SamlSignature,
+    SignInTooOld,
+    SignInTooWeak,
 )
+from gateway.events import CertificatesKnown, EnginesDisagreed, KeysRefreshed, ProviderTrouble
 from gateway.idp.saml import LargeResponses, SamlProvider
 from gateway.idp.saml_metadata import Fixed, MetadataSource, Publication, Published
-from gateway.model import (
-    Binding,
-    CertificatesKnown,
-    EnginesDisagreed,
-    HttpResponse,
-    IdpResponse,
-    KeysRefreshed,
-    Memo,
-    ProviderTrouble,
-    Redirect,
-    TransactionId,
-    VerifiedIdentity,
-)
+from gateway.model import Binding, HttpResponse, IdpResponse, Memo, Redirect, TransactionId, VerifiedIdentity
 from gateway.protocol.saml import Evidence, IdentityProviderMetadata, Reading, read_memo
+from gateway.strength import ANY_SIGN_IN, Strength
 from tests.fakes import NOON, CountingEntropy, FixedClock, MemoryJournal, ScriptedHttp
 from tests.peers.saml_forge import IDP, Shape, attribute, party, post, signed, them, us
 from tests.peers.saml_metadata import entity, key
@@ -81,12 +76,12 @@ class World:
             journal=self.journal,
         )
 
-    async def login(self, provider: SamlProvider, *, by: str = "idp", **shape: Any) -> VerifiedIdentity:
+    async def login(self, provider: SamlProvider, *, by: str = "idp", strength: Strength = ANY_SIGN_IN, **shape: Any) -> VerifiedIdentity:
         """A whole login; the provider signs with the key of `by`."""
-        _, memo = await provider.begin(TRANSACTION)
+        _, memo = await provider.begin(TRANSACTION, strength)
         request = read_memo(memo).id
         good = {"in_response_to": request, "confirmed_for": request, "now": self.clock.now()}
-        return await provider.finish(answer(post(signed(Shape(**(good | shape)), by=party(by)))), TRANSACTION, memo)
+        return await provider.finish(answer(post(signed(Shape(**(good | shape)), by=party(by)))), TRANSACTION, memo, strength)
 
 
 def answer(message: str, relay_state: str = TRANSACTION) -> IdpResponse:
@@ -100,7 +95,7 @@ def world() -> World:
 
 async def test_a_login_goes_from_request_to_identity(world: World) -> None:
     provider = world.provider()
-    request, _ = await provider.begin(TRANSACTION)
+    request, _ = await provider.begin(TRANSACTION, Strength())
     assert isinstance(request, Redirect)
     assert request.url.startswith("https://idp.example.com/sso?SAMLRequest=")
     assert (await world.login(provider)).name_id == "alice@example.com"
@@ -131,9 +126,9 @@ async def test_metadata_from_the_configuration_needs_no_network(world: World) ->
 
 @pytest.mark.parametrize("fields", [{"SAMLResponse": "x"}, {"SAMLResponse": "x", "RelayState": "another"}, {"RelayState": TRANSACTION}])
 async def test_an_answer_without_its_fields_is_refused(world: World, fields: dict[str, str]) -> None:
-    _, memo = await world.provider().begin(TRANSACTION)
+    _, memo = await world.provider().begin(TRANSACTION, Strength())
     with pytest.raises(MalformedResponse):
-        await world.provider().finish(IdpResponse(binding=Binding.SAML_POST, fields=fields), TRANSACTION, memo)
+        await world.provider().finish(IdpResponse(binding=Binding.SAML_POST, fields=fields), TRANSACTION, memo, Strength())
 
 
 async def test_a_new_key_is_found_by_one_early_refresh(world: World) -> None:
@@ -228,21 +223,21 @@ async def test_a_document_of_another_entity_never_replaces_it(world: World) -> N
 async def test_past_valid_until_without_a_refresh_logins_are_refused(world: World) -> None:
     world.publish(entity(attributes=' validUntil="2026-03-02T14:00:00Z"'))
     provider = world.provider()
-    _, memo = await provider.begin(TRANSACTION)
+    _, memo = await provider.begin(TRANSACTION, Strength())
     world.http.on("GET", URL, ProviderUnreachable("gone"))
     world.clock.advance(timedelta(hours=2))
     with pytest.raises(MetadataExpired):
-        await provider.begin(TRANSACTION)
+        await provider.begin(TRANSACTION, Strength())
     with pytest.raises(MetadataExpired):
-        await provider.finish(answer(post(signed())), TRANSACTION, memo)
+        await provider.finish(answer(post(signed())), TRANSACTION, memo, Strength())
 
 
 async def test_an_address_that_fails_at_first_ends_the_login_with_its_error(world: World) -> None:
     world.http.on("GET", URL, HttpResponse(status=503))
     with pytest.raises(ProviderAnswer):
-        await world.provider().begin(TRANSACTION)
+        await world.provider().begin(TRANSACTION, Strength())
     world.publish(entity())
-    assert await world.provider().begin(TRANSACTION)
+    assert await world.provider().begin(TRANSACTION, Strength())
 
 
 async def test_the_last_good_copy_survives_a_restart(tmp_path: Path) -> None:
@@ -270,7 +265,7 @@ async def test_a_copy_that_cannot_be_used_is_no_copy(tmp_path: Path, content: by
     world = World(copy=copy)
     world.http.on("GET", URL, ProviderUnreachable("gone"))
     with pytest.raises(ProviderUnreachable):
-        await world.provider().begin(TRANSACTION)
+        await world.provider().begin(TRANSACTION, Strength())
     assert any(isinstance(event, ProviderTrouble) for event in world.journal.events)
 
 
@@ -284,8 +279,8 @@ async def test_a_disk_that_fails_stops_no_login(tmp_path: Path) -> None:
 async def test_the_end_of_every_certificate_is_known(world: World) -> None:
     ending = party("idp-ending", ended=True)
     provider = world.provider(Fixed(metadata=them(party("idp"), ending)), next_certificate=party("sp-next").trusted)
-    await provider.begin(TRANSACTION)
-    await provider.begin(TRANSACTION)
+    await provider.begin(TRANSACTION, Strength())
+    await provider.begin(TRANSACTION, Strength())
     events = [event for event in world.journal.events if isinstance(event, CertificatesKnown)]
     assert len(events) == 1
     assert dict(events[0].ends) == {
@@ -302,7 +297,7 @@ async def test_a_disagreement_of_the_engines_is_a_refused_login_and_an_event(wor
         return Reading(name_id="mallory@example.com", name_id_format=None, attributes={})
 
     provider = world.provider(Fixed(metadata=them()))
-    await provider.begin(TRANSACTION)
+    await provider.begin(TRANSACTION, Strength())
     assert provider._engines is not None
     object.__setattr__(provider._engines, "second_opinion", lie)
     with pytest.raises(OpinionsDiffer):
@@ -367,3 +362,17 @@ async def test_many_threads_judge_alike(world: World) -> None:
 def test_a_description_is_a_plain_value() -> None:
     assert isinstance(them(), IdentityProviderMetadata)
     assert Memo("x") == "x"
+
+
+async def test_what_a_login_demands_is_asked_for_and_verified(world: World) -> None:
+    provider = world.provider()
+    request, _ = await provider.begin(TRANSACTION, Strength(fresh=True, authn_context=("urn:mfa",)))
+    assert isinstance(request, Redirect)
+    sent = zlib.decompress(base64.b64decode(parse_qs(urlsplit(request.url).query)["SAMLRequest"][0]), -15).decode()
+    assert 'ForceAuthn="true"' in sent
+    assert "<saml:AuthnContextClassRef>urn:mfa<" in sent
+    with pytest.raises(SignInTooWeak):
+        await world.login(provider, strength=Strength(authn_context=("urn:mfa",)))
+    with pytest.raises(SignInTooOld):
+        await world.login(provider, strength=Strength(max_age=timedelta(minutes=1)), signed_in=-3600)
+    assert await world.login(provider, strength=Strength(max_age=timedelta(hours=1)), signed_in=-3600)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from gateway.errors import SamlConditions, SamlError, SamlInResponseTo, SamlMalformed, SamlReauthentication
+from gateway.errors import SamlConditions, SamlError, SamlInResponseTo, SamlMalformed, SignInTooOld, SignInTooWeak
 from gateway.mapping import Subject
 from gateway.model import IdpSession, VerifiedIdentity
-from gateway.protocol.saml import PRESETS, has_groups_overage, is_unsolicited, verify_response
+from gateway.protocol.saml import PRESETS, is_unsolicited, verify_response
 from tests.attacks.saml.attack import never_asked
 from tests.fakes import NOON
 from tests.peers.saml_forge import (
@@ -124,11 +124,11 @@ def test_presets_give_short_names_to_the_uris_of_ad_fs_and_entra() -> None:
     assert "groups" not in claims(attribute(groups, "g1"), short_names=PRESETS["adfs"])
 
 
-def test_a_pointer_instead_of_groups_is_recognised() -> None:
+def test_a_pointer_instead_of_groups_is_recognised_also_by_the_presets_short_name() -> None:
     link = attribute("http://schemas.microsoft.com/claims/groups.link", "https://graph.example/x")
-    assert has_groups_overage(claims(link))
-    assert Subject(claims=claims(link)).groups_overage, "the mapping must know it by the same name"
-    assert not has_groups_overage(claims())
+    assert "groups" in Subject(claims=claims(link)).withheld
+    assert Subject(claims=claims(link)).groups_overage
+    assert not Subject(claims=claims()).groups_overage
 
 
 def test_pretty_printed_names_are_trimmed_where_they_are_no_identity() -> None:
@@ -151,6 +151,28 @@ def test_one_good_confirmation_among_several_is_enough() -> None:
     assert proven(signed(Shape(other_confirmations=other + key)))
 
 
+@pytest.mark.parametrize("wanted", [("urn:mfa",), ()])
+def test_another_method_than_those_that_were_asked_for_is_too_weak_and_of_none_nothing_is_good_enough(wanted: tuple[str, ...]) -> None:
+    with pytest.raises(SignInTooWeak):
+        proven(authn_contexts=wanted)
+
+
+@pytest.mark.parametrize(("ago", "fits"), [(3600, True), (3660, True), (3661, False)])
+def test_a_sign_in_is_not_older_than_max_age_give_or_take_the_skew(ago: int, fits: bool) -> None:  # noqa: FBT001
+    message = signed(Shape(signed_in=-ago))
+    if fits:
+        assert proven(message, max_age=timedelta(hours=1))
+    else:
+        with pytest.raises(SignInTooOld):
+            proven(message, max_age=timedelta(hours=1))
+
+
+def test_a_sign_in_that_is_too_weak_and_not_proven_is_not_proven() -> None:
+    with pytest.raises(SamlError) as refusal:
+        proven(signed(Shape(signed_in=-3600), by=party("stranger")), authn_contexts=("urn:mfa",), max_age=timedelta(minutes=1))
+    assert not isinstance(refusal.value, SignInTooWeak)
+
+
 def test_the_method_that_was_asked_for_is_accepted() -> None:
     assert proven(authn_contexts=("urn:mfa", PASSWORD))
 
@@ -161,7 +183,7 @@ def test_after_force_authn_the_sign_in_is_younger_than_the_request_give_or_take_
     if fresh:
         assert proven(message, force_authn=True)
     else:
-        with pytest.raises(SamlReauthentication):
+        with pytest.raises(SignInTooOld):
             proven(message, force_authn=True)
 
 

@@ -2,23 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from gateway.errors import AccessDenied, LoginExpired, NodeNotVerified
 from gateway.model import FormPost
-from gateway.web.pages import Choice, Page, Ways, chooser_page, error_page, form_page, frame_page, redeem_page
+from gateway.web.pages import (
+    Choice,
+    MailSearch,
+    Page,
+    Ways,
+    chooser_page,
+    error_page,
+    form_page,
+    frame_page,
+    onward_page,
+    redeem_page,
+    trial_page,
+    trial_start_page,
+)
+from gateway.web.trace import Line, Trace
 
 NOW = datetime(2026, 3, 2, 12, 0, 5, tzinfo=UTC)
 REFERENCE = "b3f0c2a94d7e"
-NAMES = ("error", "denied", "start-again", "form", "frame", "redeem", "chooser")
+NAMES = (
+    "error",
+    "denied",
+    "start-again",
+    "form",
+    "frame",
+    "redeem",
+    "chooser",
+    "chooser-mail",
+    "chooser-failed",
+    "onward",
+    "trial-start",
+    "trial",
+    "trial-refused",
+)
+
+
+TRACE = Trace(
+    idp="entra",
+    virtual_proxy="sales",
+    notes=("A member of claims was left out: null.",),
+    claims='{\n  "preferred_username": "alice",\n  "groups": ["qlik-users"]\n}',
+    steps=(
+        Line(name="user_directory", source="value: CONTOSO", outcome="CONTOSO", good=True),
+        Line(name="attributes.group", source="claim: groups", outcome="left out: there is no claim groups"),
+    ),
+    rules=(
+        Line(name="identity provider entra", source="'qlik-users' in claims.groups", outcome="passed", good=True),
+        Line(name="virtual proxy sales", source="false", outcome="QGW-306: it gave false", good=False),
+    ),
+    ticket_request='{\n  "UserDirectory": "CONTOSO"\n}',
+    test_case='- name: "copied from a test sign-in"\n  claims:\n    preferred_username: "alice"',
+)
 
 
 def gallery(origin: str = "https://idp.example.com") -> dict[str, Page]:
     """Every page by its name. Whatever a page sends or fetches by itself goes to `origin`."""
-    ways = Ways(virtual_proxy="sales", start_again="/vp/sales/login", go_on="https://qlik.example.com/sales/hub/")
+    ways = Ways(
+        virtual_proxy="sales", start_again="/vp/sales/login", go_on="https://qlik.example.com/sales/hub/", choose="/vp/sales/login?choose=1"
+    )
     choices = [
-        Choice(name="Contoso", url="/vp/sales/login?targetId=8e2b&proxyRestUri=https%3a%2f%2fqlik1%3a4243%2fqps%2fsales%2f&idp=entra"),
+        Choice(
+            name="Contoso",
+            last=True,
+            url="/vp/sales/login?targetId=8e2b&proxyRestUri=https%3a%2f%2fqlik1%3a4243%2fqps%2fsales%2f&idp=entra",
+        ),
         Choice(name="Partners (AD FS)", url="/vp/sales/login?idp=adfs"),
         Choice(name="حساب الشركاء", url="/vp/sales/login?idp=partners-ar"),
         Choice(name="Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft", url="/vp/sales/login?idp=ddsg"),
@@ -33,6 +86,16 @@ def gallery(origin: str = "https://idp.example.com") -> dict[str, Page]:
         "frame": frame_page(url="/vp/sales/login?targetId=8e2b&proxyRestUri=https%3a%2f%2fqlik1%3a4243%2fqps%2fsales%2f"),
         "redeem": redeem_page(redeem_at=f"{origin}/sales/qps/user?qlikTicket=T1", location=f"{origin}/mashup/#tab=2"),
         "chooser": chooser_page(virtual_proxy="sales", choices=choices),
+        "chooser-mail": chooser_page(virtual_proxy="sales", choices=choices, search=MailSearch(url="/vp/sales/login?targetId=8e2b")),
+        "chooser-failed": chooser_page(
+            virtual_proxy="sales", choices=choices, search=MailSearch(url="/vp/sales/login", mail="alice@elsewhere.example", failed=True)
+        ),
+        "trial-start": trial_start_page(url="/test-login/AbC-9", virtual_proxy="sales", provider="Contoso"),
+        "trial": trial_page(TRACE),
+        "trial-refused": trial_page(
+            replace(TRACE, code="QGW-306", title="You do not have access", detail="it gave false", ticket_request=None)
+        ),
+        "onward": onward_page(url="/vp/sales/login?targetId=8e2b&idp=entra", provider="Contoso"),
     }
 
 

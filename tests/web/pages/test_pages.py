@@ -13,9 +13,24 @@ from gateway import errors
 from gateway.errors import Blame, GatewayError, InternalError, LoginAlreadyUsed, LoginExpired, NodeNotVerified
 from gateway.model import FormPost
 from gateway.web import pages
-from gateway.web.pages import Choice, Page, Ways, chooser_page, error_json, error_page, form_page, frame_page, redeem_page
+from gateway.web.pages import (
+    Choice,
+    MailSearch,
+    Page,
+    Ways,
+    chooser_page,
+    error_json,
+    error_page,
+    form_page,
+    frame_page,
+    onward_page,
+    redeem_page,
+    trial_page,
+    trial_start_page,
+)
 from gateway.web.pages.policy import HERE, STYLE
 from gateway.web.pages.sentences import SENTENCES, WHO_CAN_FIX_IT
+from gateway.web.trace import Line, Trace
 from tests.web.pages.gallery import NAMES, NOW, REFERENCE, Seen, gallery
 
 HOSTILE = """</style></script>"><script>alert(1)</script>' onload=x &amp; {{ 7 * 7 }} {0.__class__}"""
@@ -35,7 +50,7 @@ def content_hash(text: str) -> str:
 
 
 def ways(text: str, url: str) -> Ways:
-    return Ways(virtual_proxy=text, start_again=url, go_on=url)
+    return Ways(virtual_proxy=text, start_again=url, go_on=url, choose=url)
 
 
 SLOTS: dict[str, Callable[[str, str], Page]] = {
@@ -44,6 +59,11 @@ SLOTS: dict[str, Callable[[str, str], Page]] = {
     "frame": lambda _, url: frame_page(url=url),
     "redeem": lambda _, url: redeem_page(redeem_at=url, location=url),
     "chooser": lambda text, url: chooser_page(virtual_proxy=text, choices=[Choice(name=text, url=url)]),
+    "search": lambda text, url: chooser_page(
+        virtual_proxy=text, choices=[Choice(name=text, url=url)], search=MailSearch(url=url, mail=text, failed=True)
+    ),
+    "onward": lambda text, url: onward_page(url=url, provider=text),
+    "trial-start": lambda text, url: trial_start_page(url=url, virtual_proxy=text, provider=text),
 }
 
 
@@ -60,12 +80,25 @@ def test_hostile_values_are_shown_as_they_are() -> None:
     error, form, chooser = (Seen(SLOTS[name](HOSTILE, HOSTILE_URL).html) for name in ("error", "form", "chooser"))
     assert error.texts["code"][1] == HOSTILE
     assert error.texts["strong"] == [HOSTILE]
-    assert error.attributes("a", "href") == [HOSTILE_URL, HOSTILE_URL]
+    assert error.attributes("a", "href") == [HOSTILE_URL, HOSTILE_URL, HOSTILE_URL]
     assert form.texts["bdi"] == [HOSTILE]
     assert (form.attributes("input", "name"), form.attributes("input", "value")) == ([HOSTILE], [HOSTILE])
     assert form.attributes("form", "action") == [HOSTILE_URL]
     assert chooser.texts["bdi"] == [HOSTILE]
     assert chooser.attributes("a", "href") == [HOSTILE_URL]
+    search = Seen(SLOTS["search"](HOSTILE, HOSTILE_URL).html)
+    assert (search.attributes("form", "action"), search.attributes("input", "value")) == ([HOSTILE_URL], [HOSTILE])
+
+
+def test_a_trace_shows_hostile_claims_as_text() -> None:
+    line = Line(name=HOSTILE, source=HOSTILE, outcome=HOSTILE, good=True)
+    texts = dict.fromkeys(("idp", "virtual_proxy", "code", "title", "detail", "claims", "ticket_request", "test_case"), HOSTILE)
+    wild = Seen(trial_page(Trace(**texts, notes=(HOSTILE,), steps=(line,), rules=(line,))).html)
+    mild_line = Line(name="x", source="x", outcome="x", good=True)
+    mild = Seen(trial_page(Trace(**dict.fromkeys(texts, "x"), notes=("x",), steps=(mild_line,), rules=(mild_line,))).html)
+    assert [(tag, set(attributes)) for tag, attributes in wild.elements] == [(tag, set(attributes)) for tag, attributes in mild.elements]
+    assert wild.texts["pre"] == [HOSTILE] * 3
+    assert wild.texts["script"] == mild.texts["script"]
 
 
 def test_hostile_errors_are_escaped_too() -> None:
@@ -112,7 +145,7 @@ def test_the_policy_allows_the_inline_content_by_its_hash_and_no_other(name: str
     assert policy["style-src"] == " ".join(map(content_hash, seen.texts["style"]))
     scripts = seen.texts.get("script", [])
     assert policy.get("script-src", "") == " ".join(map(content_hash, scripts))
-    assert len(scripts) == (name in {"form", "redeem"})
+    assert len(scripts) == (name in {"form", "redeem", "trial", "trial-refused"})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -134,7 +167,9 @@ def test_every_policy_begins_from_nothing(name: str) -> None:
     assert (policy["default-src"], policy["base-uri"]) == ("'none'", "'none'")
     assert "unsafe" not in gallery()[name].csp
     assert policy["frame-ancestors"] == ("*" if name == "frame" else "'none'")
-    assert policy.get("form-action") == (None if name == "form" else "'none'")
+    assert policy.get("form-action") == {"form": None, "chooser-mail": "'self'", "chooser-failed": "'self'", "trial-start": "'self'"}.get(
+        name, "'none'"
+    )
 
 
 def test_the_policy_of_the_form_page_does_not_bind_the_redirects_after_the_form() -> None:
@@ -217,7 +252,7 @@ def test_a_used_login_leads_on_to_its_virtual_proxy_or_to_a_fresh_start() -> Non
     page = error_page(LoginAlreadyUsed, correlation_id=REFERENCE, now=NOW, ways=ways("sales", "/vp/sales/login"))
     seen = Seen(page.html)
     assert seen.texts["strong"] == ["sales"]
-    assert seen.texts["a"] == ["Start again", "Go on to Qlik Sense"]
+    assert seen.texts["a"] == ["Start again", "Go on to Qlik Sense", "Sign in another way"]
 
 
 def test_json_errors_hold_the_advice_and_four_keys() -> None:
@@ -246,7 +281,9 @@ def test_a_page_has_a_language_a_title_one_heading_and_one_main_part(name: str) 
     assert seen.attributes("html", "lang") == ["en"]
     assert seen.tags.count("h1") == seen.tags.count("main") == seen.tags.count("title") == 1
     assert seen.texts["title"][0].startswith(seen.texts["h1"][0])
-    assert seen.attributes("p", "role") == (["alert"] if name in {"error", "denied", "start-again"} else [])
+    assert [role for role in seen.attributes("p", "role") if role == "alert"] == (
+        ["alert"] if name in {"error", "denied", "start-again", "chooser-failed"} else []
+    )
     assert "user-scalable" not in str(seen.attributes("meta", "content"))
 
 
@@ -264,3 +301,24 @@ def test_the_manual_names_the_policy_of_every_page() -> None:
     for page in gallery("https://qlik.example.com").values():
         policy = re.sub(r"sha256-[^']+", "sha256-…", page.csp)
         assert f"`{policy}`" in manual
+
+
+# ---- the rule that refused ---------------------------------------------------------------------------------------------
+
+
+def test_the_rule_that_refused_and_its_message_are_shown_as_text() -> None:
+    rule = pages.RefusingRule(id="no-guests", message=HOSTILE)
+    seen = Seen(error_page(errors.AccessDenied, correlation_id=REFERENCE, now=NOW, rule=rule).html)
+    assert "no-guests" in seen.texts["code"]
+    assert seen.texts["bdi"] == [HOSTILE]
+    assert seen.attributes("p", "role") == ["alert"]
+    without = Seen(error_page(errors.AccessDenied, correlation_id=REFERENCE, now=NOW, rule=pages.RefusingRule(id="allow")).html)
+    assert "bdi" not in without.tags
+    assert without.attributes("p", "role") == ["alert"]
+
+
+def test_programs_read_the_rule_too() -> None:
+    rule = pages.RefusingRule(id="no-guests", message="Guests sign in elsewhere.")
+    told = error_json(errors.AccessDenied, correlation_id=REFERENCE, rule=rule)
+    assert (told["rule"], told["message"]) == ("no-guests", "Guests sign in elsewhere.")
+    assert "rule" not in error_json(errors.AccessDenied, correlation_id=REFERENCE)

@@ -132,7 +132,7 @@ async def test_everything_to_press_is_44_pixels_high_and_shows_its_focus(host: H
     async with tab(browser, size) as page:
         for name in NAMES:
             await look(page, f"{host.origin}/page/{name}")
-            targets = await page.locator("a, button").all()
+            targets = await page.locator("a, button:not([hidden]), input:not([type=hidden]), pre[tabindex]").all()
             for target in targets:
                 box = await target.bounding_box()
                 assert box is not None
@@ -160,7 +160,7 @@ async def test_the_pages_keep_their_shape_in_forced_colours(host: Host, browser:
         for name in NAMES:
             await look(page, f"{host.origin}/page/{name}")
             await page.screenshot(path=ARTIFACTS / f"{name}-forced.png", full_page=True)
-            for target in await page.locator("a, button").all():
+            for target in await page.locator("a, button:not([hidden])").all():
                 assert await target.evaluate("e => getComputedStyle(e).borderTopStyle + getComputedStyle(e).borderTopWidth") == "solid1px"
 
 
@@ -214,6 +214,50 @@ async def test_without_javascript_the_redeem_page_goes_on_all_the_same(host: Hos
     assert [path for _, path, _, _ in host.asked] == ["/sales/qps/user", "/mashup/"]
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_the_onward_page_goes_on_by_itself(host: Host, browser: Browser, *, javascript: bool) -> None:
+    async with tab(browser, java_script_enabled=javascript) as page, page.expect_request(f"{host.origin}/vp/sales/login**") as asked:
+        await page.goto(f"{host.origin}/page/onward", wait_until="commit")
+    assert (await asked.value).url.endswith("?targetId=8e2b&idp=entra")
+    assert not any("Referer" in headers for *_, headers in host.asked)
+
+
+async def test_a_mail_address_is_sent_as_a_form_by_keyboard_alone(host: Host, browser: Browser) -> None:
+    async with tab(browser, java_script_enabled=False) as page:
+        await page.goto(f"{host.origin}/page/chooser-mail")
+        await page.keyboard.press("Tab")
+        await page.keyboard.type("alice@example.com")
+        async with page.expect_request(f"{host.origin}/vp/sales/login**"):
+            await page.keyboard.press("Enter")
+    [(method, _, fields, _)] = host.of("/vp/sales/login")
+    assert (method, fields) == ("POST", {"email": "alice@example.com"})
+
+
+async def test_a_screen_reader_is_told_what_the_mail_field_is_for_and_that_nothing_was_found(host: Host, browser: Browser) -> None:
+    async with tab(browser) as page:
+        await page.goto(f"{host.origin}/page/chooser-failed")
+        field = page.get_by_role("textbox", name="Your e-mail address")
+        assert await field.get_attribute("aria-invalid") == "true"
+        described = [await page.locator(f"#{name}").inner_text() for name in str(await field.get_attribute("aria-describedby")).split()]
+        assert described[0] == await page.get_by_role("alert").inner_text()
+        assert await page.get_by_role("link", name="Contoso Last used").count() == 1
+
+
+async def test_the_test_case_is_copied_as_it_stands(host: Host, browser: Browser) -> None:
+    async with tab(browser, permissions=["clipboard-read", "clipboard-write"]) as page:
+        await page.goto(f"{host.origin}/page/trial")
+        await page.get_by_role("button", name="Copy as test case").press("Enter")
+        await page.get_by_role("status").filter(has_text="Copied.").wait_for()
+        assert await page.evaluate("navigator.clipboard.readText()") == await page.locator("#case").inner_text()
+
+
+async def test_without_javascript_the_test_case_is_selected_and_no_button_promises_more(host: Host, browser: Browser) -> None:
+    async with tab(browser, java_script_enabled=False) as page:
+        await page.goto(f"{host.origin}/page/trial")
+        assert await page.get_by_role("button").count() == 0
+        await page.locator("#case").click()
+
+
 async def test_the_frame_page_is_seen_in_a_frame_and_leads_out_of_it(host: Host, browser: Browser) -> None:
     async with tab(browser) as page:
         await page.goto(f"{host.origin}/embed/frame")
@@ -233,4 +277,4 @@ async def test_a_page_asks_the_gateway_for_nothing_else(host: Host, browser: Bro
     async with tab(browser) as page:
         for name in NAMES:
             await look(page, f"{host.origin}/page/{name}")
-    assert {path for _, path, _, _ in host.asked} <= {"/sso", "/sales/qps/user", "/mashup/"}
+    assert {path for _, path, _, _ in host.asked} <= {"/sso", "/sales/qps/user", "/mashup/", "/vp/sales/login"}

@@ -1,0 +1,125 @@
+"""What happened: one event for each outcome, for the journal. Names, digests and codes only, nothing that a user could be known by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from gateway.model import QlikUser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginStarted:
+    """A browser was sent to an identity provider; `step_up`: once more, because its sign-in was too weak."""
+
+    virtual_proxy: str
+    idp: str
+    transaction: str
+    step_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSucceeded:
+    """A browser was sent back with a ticket. `transaction` is a digest, not the id; attributes by name only."""
+
+    virtual_proxy: str
+    idp: str
+    transaction: str
+    node: str
+    user: QlikUser = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRejected:
+    """A login ended in an error. `virtual_proxy` and `idp` are None where the request did not get that far.
+
+    `rule` is the id of the access rule that refused, where one did.
+    """
+
+    virtual_proxy: str | None
+    idp: str | None
+    transaction: str | None
+    code: str
+    detail: str
+    rule: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialEnded:
+    """A test sign-in came back from its provider. `code` None: a login would have been let in; no ticket was asked for either way."""
+
+    virtual_proxy: str
+    idp: str
+    transaction: str
+    code: str | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysRefreshed:
+    """A provider's signing keys were fetched; `added` and `removed` are key ids."""
+
+    idp: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderTrouble:
+    """A provider's metadata or keys could not be refreshed; the last good ones stay in use."""
+
+    idp: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificatesKnown:
+    """The certificates that a SAML registration works with, each with its end; `soon` are those that end within 30 days, or have."""
+
+    idp: str
+    ends: tuple[tuple[str, datetime], ...]
+    soon: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnginesDisagreed:
+    """Two engines judged one signed SAML response differently. Either has a fault, or somebody is trying one."""
+
+    idp: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigReloaded:
+    """The configuration was read again and is in use.
+
+    `changed` names what became another (empty: nothing did), `needs_restart` the settings that wait for one, `warnings`
+    what the check says besides, one sentence each.
+    """
+
+    changed: tuple[str, ...]
+    needs_restart: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigRefused:
+    """The configuration on disk cannot be used; the last good one serves on. `errors`: a sentence each, with file, line and column."""
+
+    errors: tuple[str, ...]
+
+
+Event: TypeAlias = (
+    LoginStarted
+    | LoginSucceeded
+    | LoginRejected
+    | TrialEnded
+    | KeysRefreshed
+    | ProviderTrouble
+    | CertificatesKnown
+    | EnginesDisagreed
+    | ConfigReloaded
+    | ConfigRefused
+)

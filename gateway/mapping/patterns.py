@@ -1,0 +1,121 @@
+"""The wall around the regular expressions: RE2, whose time grows with the text and never explodes, behind limits.
+
+The only module that imports it. Patterns are the administrator's, texts may be the user's own: so what a pattern can cost
+per character is bounded when the configuration is read, and how many characters there are by whoever runs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, Protocol, cast
+
+import re2
+
+from gateway.mapping.claims import text_fault
+
+MAX_PATTERN: Final = 500
+"""How long a pattern may be, in characters."""
+MAX_PROGRAM: Final = 1_500
+"""How many instructions a compiled pattern may have: the most that one character of a text can cost."""
+
+_ESCAPES: Final = re.compile(r"([^\\]*)(\\.?|$)", re.DOTALL)
+_MEMORY: Final = 16 << 20
+"""Bytes that one pattern may take for its states: with fewer, RE2 stays linear but becomes some ten times slower on absurd patterns."""
+_MESSAGES: Final = {"invalid perl operator": "lookahead and lookbehind do not exist here", "invalid escape sequence": "no such escape"}
+
+
+class PatternProblem(ValueError):
+    """A pattern cannot be used; the message says why."""
+
+
+class _Match(Protocol):
+    def group(self, number: int) -> str | None: ...
+
+
+class _Program(Protocol):
+    @property
+    def groups(self) -> int: ...
+    @property
+    def programsize(self) -> int: ...
+    def fullmatch(self, text: str) -> _Match | None: ...
+    def sub(self, replacement: Callable[[_Match], str], text: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled pattern; made by `compile_pattern` alone. Equal where the source is."""
+
+    source: str
+    program: _Program = field(repr=False, compare=False)
+
+    @property
+    def groups(self) -> int:
+        """How many capturing groups there are."""
+        return self.program.groups
+
+    def matches(self, text: str) -> bool:
+        """Whether the pattern describes the whole text."""
+        return self.program.fullmatch(text) is not None
+
+    def extract(self, text: str) -> str | None:
+        """The first group (without one, the text) where the pattern describes the whole text; else None."""
+        found = self.program.fullmatch(text)
+        return None if found is None else found.group(min(self.groups, 1))
+
+    def replace(self, text: str, replacement: Replacement) -> str:
+        """The text with every place that the pattern describes replaced."""
+        return self.program.sub(lambda match: "".join(_part(match, part) for part in replacement.parts), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What stands in the place of a match: texts, and the numbers of groups. Made by `read_replacement` alone."""
+
+    source: str
+    parts: tuple[str | int, ...] = field(repr=False)
+
+
+def _part(match: _Match, part: str | int) -> str:
+    return part if isinstance(part, str) else match.group(part) or ""
+
+
+def compile_pattern(source: str) -> Pattern:
+    """Raises `PatternProblem`."""
+    if len(source) > MAX_PATTERN:
+        raise PatternProblem(f"the pattern is longer than {MAX_PATTERN} characters")
+    if (fault := text_fault(source)) is not None:
+        raise PatternProblem(f"the pattern holds {fault}")
+    options = re2.Options()
+    options.log_errors, options.max_mem = False, _MEMORY
+    try:
+        program = cast("_Program", re2.compile(source, options))
+    except re2.error as error:
+        raise PatternProblem(f"this is no regular expression: {_reason(error)}") from None
+    if program.programsize > MAX_PROGRAM:
+        raise PatternProblem("the pattern is too large: every character would be compared too often")
+    return Pattern(source, program)
+
+
+def read_replacement(source: str, pattern: Pattern) -> Replacement:
+    r"""`\1` stands for the first group, `\\` for a backslash. Raises `PatternProblem`."""
+    if len(source) > MAX_PATTERN:
+        raise PatternProblem(f"the replacement is longer than {MAX_PATTERN} characters")
+    parts: list[str | int] = []
+    for plain, escape in _ESCAPES.findall(source):
+        parts += [plain] if plain else []
+        if escape == "\\\\":
+            parts.append("\\")
+        elif escape[1:].isdigit() and int(escape[1:]) <= pattern.groups:
+            parts.append(int(escape[1:]))
+        elif escape:
+            raise PatternProblem(f"the pattern has {pattern.groups} groups; \\1 stands for the first one, \\\\ for a backslash")
+    return Replacement(source, tuple(parts))
+
+
+def _reason(error: Exception) -> str:
+    given = error.args[0] if error.args else ""
+    text = given.decode("utf-8", "replace") if isinstance(given, bytes) else str(given)
+    kind, _, rest = text.partition(":")
+    return f"{_MESSAGES.get(kind, kind)}{':' + rest if rest else ''}"
