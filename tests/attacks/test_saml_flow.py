@@ -256,3 +256,13 @@ async def test_a_refused_user_gets_no_ticket_by_another_ones_assertion(world: Wo
     """Bob's browser brings an assertion about alice that was made for her browser."""
     alice, bob = await Login.begun(world), await Login.begun(world, user=BOB.sub)
     assert_refused(world, await bob.send(alice.document), "QGW-244")
+
+
+async def test_a_large_response_without_a_login_is_not_even_parsed(worlds: Worlds) -> None:
+    """Anybody can send one, and no parser on the loop shall work on it; a small one that is no XML is parsed and named as such."""
+    world = await worlds(idps=(), saml=("adfs",), edit_saml=lambda provider: provider.update(idp_initiated="sales"))
+    large = await world.browser().post(f"{world.url}/idp/adfs/acs", {"SAMLResponse": "A" * 40_000, "RelayState": "x"})
+    small = await world.browser().post(f"{world.url}/idp/adfs/acs", {"SAMLResponse": "A" * 400, "RelayState": "x"})
+    assert_refused(world, large, "QGW-108")
+    assert small.code is not None
+    assert small.code.startswith("QGW-23")
