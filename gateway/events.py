@@ -57,6 +57,44 @@ class TrialEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedOut:
+    """All Qlik sessions of one user in one virtual proxy were ended; `origin`: browser, provider, operator; `idp` None: nobody signed in.
+
+    `sessions`: how many the nodes say they ended.
+    """
+
+    origin: str
+    virtual_proxy: str
+    idp: str | None
+    sessions: int
+    user: QlikUser = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsLeft:
+    """A node did not end a user's sessions. `attempt` counts from 1; `again`: it will be asked once more, by this gateway, by itself."""
+
+    origin: str
+    virtual_proxy: str
+    node: str
+    code: str
+    detail: str
+    attempt: int
+    again: bool
+    user: QlikUser = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutRefused:
+    """A message about a logout proved nothing, or could not be used. Nothing was ended."""
+
+    virtual_proxy: str | None
+    idp: str | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeysRefreshed:
     """A provider's signing keys were fetched; `added` and `removed` are key ids."""
 
@@ -116,6 +154,9 @@ Event: TypeAlias = (
     | LoginSucceeded
     | LoginRejected
     | TrialEnded
+    | LoggedOut
+    | SessionsLeft
+    | LogoutRefused
     | KeysRefreshed
     | ProviderTrouble
     | CertificatesKnown

@@ -25,10 +25,13 @@ from gateway.events import (
     EnginesDisagreed,
     Event,
     KeysRefreshed,
+    LoggedOut,
     LoginRejected,
     LoginStarted,
     LoginSucceeded,
+    LogoutRefused,
     ProviderTrouble,
+    SessionsLeft,
     TrialEnded,
 )
 
@@ -90,6 +93,12 @@ class Metrics:
         self.starts = counter("qlikgw_logins_started_total", "Browsers sent to an identity provider", "vp", "idp")
         self.logins = counter("qlikgw_logins_total", "Logins by outcome (success, rejected) and error code", "vp", "idp", "outcome", "code")
         self.rules = counter("qlikgw_access_refusals_total", "Logins that an access rule refused, by its id", "vp", "idp", "rule")
+        self.logouts = counter("qlikgw_logouts_total", "Users whose Qlik sessions were all ended, by origin", "vp", "origin")
+        self.ended_sessions = counter("qlikgw_qlik_sessions_ended_total", "Qlik sessions that nodes say they ended", "vp")
+        self.left_sessions = counter(
+            "qlikgw_qlik_session_end_failures_total", "Requests to end a user's sessions that failed", "vp", "node", "code"
+        )
+        self.refused_logouts = counter("qlikgw_logouts_refused_total", "Messages about a logout that were refused", "idp", "code")
         self.requests = counter("qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status")
         self.seconds = Histogram(
             "qlikgw_http_request_duration_seconds", "Time to answer", ("route",), buckets=BUCKETS, registry=self.registry
@@ -134,6 +143,9 @@ class LogJournal:
             LoginSucceeded: self._succeeded,
             LoginRejected: self._rejected,
             TrialEnded: self._trial,
+            LoggedOut: self._logged_out,
+            SessionsLeft: self._sessions_left,
+            LogoutRefused: self._logout_refused,
             KeysRefreshed: self._keys,
             ProviderTrouble: self._trouble,
             CertificatesKnown: self._certificates,
@@ -202,6 +214,36 @@ class LogJournal:
     def _trial(self, event: TrialEnded) -> None:
         """A line and no count: a test is no login."""
         self._log.info("test_login_ended", **dataclasses.asdict(event))
+
+    def _logged_out(self, event: LoggedOut) -> None:
+        self.metrics.logouts.labels(event.virtual_proxy, event.origin).inc()
+        self.metrics.ended_sessions.labels(event.virtual_proxy).inc(event.sessions)
+        self._log.info(
+            "logged_out",
+            origin=event.origin,
+            vp=event.virtual_proxy,
+            idp=event.idp,
+            user=f"{event.user.directory}\\{event.user.user_id}",
+            sessions=event.sessions,
+        )
+
+    def _sessions_left(self, event: SessionsLeft) -> None:
+        self.metrics.left_sessions.labels(event.virtual_proxy, event.node, event.code).inc()
+        self._log.warning(
+            "sessions_left",
+            origin=event.origin,
+            vp=event.virtual_proxy,
+            node=event.node,
+            user=f"{event.user.directory}\\{event.user.user_id}",
+            code=event.code,
+            detail=event.detail,
+            attempt=event.attempt,
+            again=event.again,
+        )
+
+    def _logout_refused(self, event: LogoutRefused) -> None:
+        self.metrics.refused_logouts.labels(event.idp or "", event.code).inc()
+        self._log.warning("logout_refused", **dataclasses.asdict(event))
 
     def _keys(self, event: KeysRefreshed) -> None:
         changed = event.added or event.removed

@@ -8,15 +8,25 @@ the browser. Finish: `finish` below, to be read aloud. It decides nothing by its
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway import mapping
+from gateway.digests import digest, reference
 from gateway.errors import LinkRefused, LoginAlreadyUsed, LoginExpired, LoginMismatch, ProofAlreadyUsed, SignInTooWeak, StoreError
 from gateway.events import LoginStarted, LoginSucceeded
 from gateway.mapping import AccessRule, Mapped, Subject
-from gateway.model import AuthModuleRedirect, IdpRequest, IdpResponse, LoginTransaction, Purpose, Ticket, TransactionId, VerifiedIdentity
+from gateway.model import (
+    AuthModuleRedirect,
+    IdpRequest,
+    IdpResponse,
+    LoginTransaction,
+    Purpose,
+    Ticket,
+    TransactionId,
+    VerifiedIdentity,
+    Visitor,
+)
 from gateway.ports import Clock, Entropy, Journal, ReplayStore
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy
 from gateway.sealing import TrialLink
@@ -47,13 +57,14 @@ class LoginPipeline:
     lifetime: timedelta
 
     async def begin(
-        self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool = False
+        self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, visitor: Visitor
     ) -> tuple[LoginTransaction, IdpRequest]:
         """Where to send the browser, and the login in flight to seal into its cookie. Raises `GatewayError`."""
         node = virtual_proxy.match(redirect)
         provider = table.provider(idp)
-        name = self._new_id()
-        request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy))
+        name, strength = self._new_id(), demanded(provider, virtual_proxy)
+        request, memo = await provider.port.begin(name, strength.stepped_up() if visitor.fresh else strength)
+        now = self.clock.now()
         transaction = LoginTransaction(
             id=name,
             purpose=Purpose.LOGIN,
@@ -62,9 +73,12 @@ class LoginPipeline:
             idp=idp,
             registration=provider.port.registration,
             target_id=redirect.target_id,
-            expires_at=self.clock.now() + self.lifetime,
+            started_at=now,
+            expires_at=now + self.lifetime,
             memo=memo,
-            chosen=chosen,
+            browser=visitor.browser,
+            chosen=visitor.chosen,
+            fresh=visitor.fresh,
         )
         self.journal.record(LoginStarted(virtual_proxy=virtual_proxy.name, idp=idp, transaction=reference(name)))
         return transaction, request
@@ -114,6 +128,7 @@ class LoginPipeline:
         request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy))
         if not await self.replay.claim(f"link:{digest(link.id)}", link.expires_at):
             raise LinkRefused("the link was used before")
+        now = self.clock.now()
         transaction = LoginTransaction(
             id=name,
             purpose=Purpose.TEST,
@@ -122,7 +137,8 @@ class LoginPipeline:
             idp=link.idp,
             registration=provider.port.registration,
             target_id="",
-            expires_at=self.clock.now() + self.lifetime,
+            started_at=now,
+            expires_at=now + self.lifetime,
             memo=memo,
         )
         return transaction, request
@@ -206,13 +222,3 @@ def decide(provider: Provider, virtual_proxy: VirtualProxy, identity: VerifiedId
 def access_rules(provider: Provider, virtual_proxy: VirtualProxy) -> tuple[AccessRule, ...]:
     """All must pass: the provider's rules and the virtual proxy's."""
     return provider.access + virtual_proxy.access
-
-
-def digest(value: str) -> str:
-    """A key for the store: nothing that came from a provider stands there in clear."""
-    return base64.urlsafe_b64encode(hashlib.sha256(value.encode()).digest()[:18]).decode()
-
-
-def reference(transaction: TransactionId) -> str:
-    """How logs name a login: tells two apart, gives neither away."""
-    return digest(f"reference:{transaction}")[:12]

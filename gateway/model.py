@@ -75,10 +75,21 @@ class AuthModuleRedirect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """A browser as a login begins. `browser`: its random handle. `chosen`, `fresh`: see `LoginTransaction`."""
+
+    browser: str = field(repr=False)
+    chosen: bool = False
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginTransaction:
     """One login in flight. Ours: it travels sealed in a cookie of the browser that began it.
 
-    `chosen`: the user chose the provider, now or before. `step_up`: it follows a sign-in that was too weak.
+    `browser`: the random handle of the browser that began it, here because its own cookie stays behind when the answer is
+    posted from another site. `chosen`: the user chose the provider, now or before. `step_up`: it follows a sign-in that was
+    too weak. `fresh`: the user signed out before, and is asked to sign in anew.
     """
 
     id: TransactionId
@@ -88,10 +99,13 @@ class LoginTransaction:
     idp: str
     registration: str
     target_id: str
+    started_at: datetime
     expires_at: datetime
     memo: Memo = field(repr=False)
+    browser: str = field(default="", repr=False)
     chosen: bool = False
     step_up: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +162,63 @@ class QlikUser:
     directory: str
     user_id: str
     attributes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """One identity for which this gateway asked for a ticket: what a logout has to end.
+
+    `browser`: digest of the browser's handle. `user`: directory and id, without attributes. `memo`: the provider's logout memo,
+    sealed. `signed_in_at`: the ticket was asked for then.
+    """
+
+    browser: str = field(repr=False)
+    virtual_proxy: str
+    idp: str
+    registration: str
+    session: IdpSession = field(repr=False)
+    user: QlikUser = field(repr=False)
+    memo: str | None = field(default=None, repr=False)
+    signed_in_at: datetime
+    expires_at: datetime
+
+
+class Channel(StrEnum):
+    """How a provider's word about a logout reaches us."""
+
+    BACK = "back"
+    FRONT = "front"
+    REDIRECT = "redirect"
+    POST = "post"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutMessage:
+    """What came to a logout address: hostile; a parameter that came twice never gets here.
+
+    `raw_query`: as it was received, for signatures over it (SAML Bindings §3.4.4.1).
+    """
+
+    channel: Channel
+    fields: Mapping[str, str] = field(repr=False)
+    raw_query: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutNotice:
+    """A provider's proven word that sessions of its own ended. Constructed only inside `protocol/` (a test looks).
+
+    `subject` None: only sessions were named; `session_ids` empty: all sessions of that subject. `proof_id`: what makes it
+    good for one use; None: the message has none (a front-channel logout proves nothing and is harmless). `reply`: what the
+    answer through the browser needs; None: there is none.
+    """
+
+    issuer: str
+    subject: str | None = field(repr=False)
+    session_ids: tuple[str, ...] = field(repr=False)
+    proof_id: str | None = field(repr=False)
+    proof_expires_at: datetime
+    reply: Memo | None = field(default=None, repr=False)
 
 
 _SAFE_IN_FORMS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.events import Event
@@ -14,8 +14,11 @@ from gateway.model import (
     IdpRequest,
     IdpResponse,
     JsonValue,
+    LogoutMessage,
+    LogoutNotice,
     Memo,
     QlikUser,
+    SignedIn,
     Ticket,
     TransactionId,
     VerifiedIdentity,
@@ -50,6 +53,26 @@ class HttpClient(Protocol):
     async def send(self, request: HttpRequest) -> HttpResponse: ...
 
 
+class SingleLogout(Protocol):
+    """The way back at one identity provider, whatever its protocol."""
+
+    async def begin(self, memo: Memo | None, transaction: TransactionId) -> tuple[IdpRequest, Memo] | None:
+        """Where to send the browser to end its session at the provider, and what to remember for `finish`; None: there is no such place.
+
+        `memo`: what the sign-in left for this (`VerifiedIdentity.logout_memo`); None: it is not there any more. The browser
+        comes back to `/idp/{idp}/slo` with `transaction` as OIDC `state` or SAML `RelayState`. Raises `GatewayError`.
+        """
+
+    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo) -> None:
+        """The browser is back: prove what the provider answers, if it does. Raises `GatewayError`; nothing else."""
+
+    async def notice(self, message: LogoutMessage) -> LogoutNotice:
+        """Prove a provider's own word that sessions ended. Raises `GatewayError`; nothing else."""
+
+    async def answer(self, notice: LogoutNotice, *, complete: bool) -> IdpRequest | None:
+        """What the browser takes back to the provider; None: nothing. `complete`: all sessions have ended here. Raises `GatewayError`."""
+
+
 class IdentityProvider(Protocol):
     """One configured identity provider, whatever its protocol."""
 
@@ -68,6 +91,10 @@ class IdentityProvider(Protocol):
     @property
     def binding(self) -> Binding:
         """How its answers arrive."""
+
+    @property
+    def logout(self) -> SingleLogout | None:
+        """Its logout; None: it has none."""
 
     def jwks(self) -> Mapping[str, JsonValue] | None:
         """The public keys that the provider needs from us (RFC 7517 §5); None: it needs none."""
@@ -94,9 +121,46 @@ class QlikProxy(Protocol):
     async def issue_ticket(self, user: QlikUser, target_id: str) -> Ticket:
         """Ask the node for a ticket. Raises `IdentityError` (the last gate), `QlikError`."""
 
+    async def end_sessions(self, user: QlikUser) -> int:
+        """End all sessions of the user on this node, under this virtual proxy; how many there were. Raises `QlikError`."""
+
 
 class ReplayStore(Protocol):
     """One-time marks, shared by all replicas."""
 
     async def claim(self, key: str, until: datetime) -> bool:
         """Mark `key` as used until `until`, in one atomic step. False: seen before. Raises `StoreError`: then nothing may go on."""
+
+
+class Counter(Protocol):
+    """Counts that all replicas share."""
+
+    async def add(self, key: str, window: timedelta) -> int:
+        """Count one more under `key`: how many there are within `window`, this one included. Never raises: alone, it counts for itself."""
+
+
+class SessionIndex(Protocol):
+    """Who was signed in for whom: from a browser, a provider's session or a user to what a logout has to end.
+
+    Bounded and expiring: where it is full, the oldest entry goes. Shared by all replicas where the store is. Handles, subjects and
+    session ids stand there as digests. Every method raises `StoreError`.
+    """
+
+    async def remember(self, entry: SignedIn) -> None:
+        """Keep until `expires_at`. It takes the place of one of the same browser, virtual proxy, registration, session and user."""
+
+    async def of_browser(self, browser: str) -> tuple[SignedIn, ...]:
+        """The live entries of one browser (`SignedIn.browser`), the newest first."""
+
+    async def of_session(self, registration: str, notice: LogoutNotice) -> tuple[SignedIn, ...]:
+        """Whom a logout at the provider means.
+
+        With session ids: the entries of those sessions (of that subject, if it is named), and those of the subject that know no
+        session id. Without: all entries of the subject. A notice that names neither means nobody.
+        """
+
+    async def of_user(self, virtual_proxy: str, user: QlikUser) -> tuple[SignedIn, ...]:
+        """The live entries of one user in one virtual proxy; directory and id compare without case, as Qlik Sense compares them."""
+
+    async def forget(self, entry: SignedIn) -> None:
+        """Once all sessions of the entry have ended."""

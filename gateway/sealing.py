@@ -128,6 +128,9 @@ def _fields(record: LoginRecord) -> list[str | int]:
         record.memo,
         int(record.chosen),
         int(record.step_up),
+        int(record.fresh),
+        record.browser,
+        round(record.started_at.timestamp() * 1000),
     ]
 
 
@@ -136,7 +139,7 @@ def _record(fields: list[str | int]) -> LoginRecord:
     expires_at = datetime.fromtimestamp(int(expires), UTC)
     if kind == "spent":
         return SpentLogin(virtual_proxy=str(virtual_proxy), expires_at=expires_at)
-    transaction, node, idp, registration, target_id, memo, chosen, step_up = map(str, rest)
+    transaction, node, idp, registration, target_id, memo, chosen, step_up, fresh, browser, started = map(str, rest)
     return LoginTransaction(
         id=TransactionId(transaction),
         purpose=Purpose(str(kind)),
@@ -149,6 +152,9 @@ def _record(fields: list[str | int]) -> LoginRecord:
         memo=Memo(memo),
         chosen=chosen == "1",
         step_up=step_up == "1",
+        fresh=fresh == "1",
+        browser=browser,
+        started_at=datetime.fromtimestamp(int(started) / 1000, UTC),
     )
 
 

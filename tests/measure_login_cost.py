@@ -17,7 +17,7 @@ from statistics import median
 from gateway import mapping
 from gateway.login import LoginPipeline
 from gateway.mapping import AccessRule, ClaimPath, Constant, Rules, Scope
-from gateway.model import AuthModuleRedirect, QlikUser, Redirect, Ticket
+from gateway.model import AuthModuleRedirect, QlikUser, Redirect, Ticket, Visitor
 from gateway.protocol.qps import Targets, read_node, read_target
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy, Visit, choose
 from gateway.stores.memory import MemoryReplayStore
@@ -72,7 +72,7 @@ async def login(pipeline: LoginPipeline, table: RoutingTable, ops: list[Op], num
     idp = choose(virtual_proxy, Visit()).idp
     assert idp is not None
     redirect = AuthModuleRedirect(target_id="t", proxy_rest_uri=f"{NODE}{virtual_proxy.prefix}/")
-    transaction, request = await pipeline.begin(table, virtual_proxy, idp, redirect)
+    transaction, request = await pipeline.begin(table, virtual_proxy, idp, redirect, Visitor(browser="b"))
     assert isinstance(request, Redirect)
     answer = ops[int(idp.removeprefix("idp-"))].authorize(request.url)
     await pipeline.finish(table, idp, answer, transaction)

@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, TokenKeyUnknown, TokenSignature
 from gateway.events import KeysRefreshed, ProviderTrouble
 from gateway.idp.kept import Bucket, Kept
 from gateway.model import Binding, IdpRequest, IdpResponse, JsonValue, Memo, TransactionId, VerifiedIdentity
-from gateway.ports import Clock, Entropy, HttpClient, Journal
+from gateway.ports import Clock, Entropy, HttpClient, Journal, SingleLogout
 from gateway.protocol import oidc
 from gateway.strength import Strength
 
@@ -82,6 +82,11 @@ class OidcProvider:
     @property
     def binding(self) -> Binding:
         return self._rp.response_mode
+
+    @property
+    def logout(self) -> SingleLogout | None:
+        """Not spoken yet."""
+        return None
 
     def jwks(self) -> dict[str, JsonValue] | None:
         """The public half of our own signing key, for the provider to fetch; None where we have none."""

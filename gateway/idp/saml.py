@@ -18,7 +18,7 @@ from gateway.events import EnginesDisagreed
 from gateway.idp.saml_metadata import Fixed, MetadataSource, certificates_known
 from gateway.idp.second_opinion import Python3Saml
 from gateway.model import Binding, IdpRequest, IdpResponse, Memo, TransactionId, VerifiedIdentity
-from gateway.ports import Clock, Entropy, Journal
+from gateway.ports import Clock, Entropy, Journal, SingleLogout
 from gateway.protocol import saml
 from gateway.strength import Strength
 
@@ -108,6 +108,11 @@ class SamlProvider:
     @property
     def binding(self) -> Binding:
         return Binding.SAML_POST
+
+    @property
+    def logout(self) -> SingleLogout | None:
+        """Not spoken yet."""
+        return None
 
     def jwks(self) -> None:
         """SAML publishes keys in metadata."""

@@ -72,6 +72,15 @@ class NodeProxy:
             reply = await self._add_ticket(user, None)
         return qps.ticket_location(reply.ticket, reply.target_uri, self._targets, self._node, prefix=self._prefix)
 
+    async def end_sessions(self, user: QlikUser) -> int:
+        """How many sessions of the user ended here. Raises `IdentityError` where a user of that name cannot be, and `QlikError`."""
+        request = qps.end_sessions_request(user, node=self._node, prefix=self._prefix, xrfkey=make_xrfkey(self._entropy))
+        response = await self._connections.send(request, self._node)
+        try:
+            return qps.read_ended_sessions(response)
+        except QlikError as error:
+            raise type(error)(f"{self._node.name} answers the request to end sessions with {error.detail}") from None
+
     async def _add_ticket(self, user: QlikUser, target_id: str | None) -> qps.TicketReply:
         request = qps.ticket_request(user, target_id, node=self._node, prefix=self._prefix, xrfkey=make_xrfkey(self._entropy))
         response = await self._connections.send(request, self._node)

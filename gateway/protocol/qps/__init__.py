@@ -5,7 +5,9 @@ browser or out of a node's answer is hostile until it is matched with the config
 sockets, certificates or the web server; `gateway.qlik` sends what is built here.
 """
 
+from gateway.protocol.qps.answers import TargetUnknown
 from gateway.protocol.qps.nodes import Node, match_node, read_node, read_redirect
+from gateway.protocol.qps.sessions import end_sessions_request, read_ended_sessions
 from gateway.protocol.qps.targets import (
     CheckedTarget,
     Target,
@@ -16,7 +18,7 @@ from gateway.protocol.qps.targets import (
     read_target,
     ticket_location,
 )
-from gateway.protocol.qps.tickets import TargetUnknown, TicketReply, read_ticket_response, ticket_body, ticket_request
+from gateway.protocol.qps.tickets import TicketReply, read_ticket_response, ticket_body, ticket_request
 from gateway.protocol.qps.users import ATTRIBUTE_BUDGET, check_attribute_name, check_user
 
 __all__ = [
@@ -32,7 +34,9 @@ __all__ = [
     "check_target_list",
     "check_user",
     "default_target",
+    "end_sessions_request",
     "match_node",
+    "read_ended_sessions",
     "read_node",
     "read_redirect",
     "read_target",

@@ -6,30 +6,19 @@ ticket request can be built for a user who does not pass the last gate.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from dataclasses import dataclass
 
-from gateway.errors import CertificateRejected, NodeAnswer, PrefixUnknown, QlikError
+from gateway.errors import NodeAnswer
 from gateway.model import HttpRequest, HttpResponse, JsonValue, QlikUser, Secret
 from gateway.protocol.qps.addresses import LONGEST_ADDRESS, origin_text
+from gateway.protocol.qps.answers import refusal
 from gateway.protocol.qps.nodes import Node
 from gateway.protocol.qps.users import check_user
 
 _TICKET = re.compile(r"[!-~]{1,128}")
-_UNKNOWN_TARGET = re.compile(r"Specified targetId .{0,200}? was unknown", re.IGNORECASE)
-_FORGERY = re.compile(r"XSRF", re.IGNORECASE)
-_BAD_BODY = re.compile(r"Required property|JSON|UserId|UserDirectory|Too Long", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]*>")
-_TICKET_VALUE = re.compile(r"(ticket\W{1,5})\w[^\s\"'&,}<]*", re.IGNORECASE)
-_READ = 4096
-_SHOWN = 200
-_OK, _CREATED, _BAD_REQUEST, _FORBIDDEN = 200, 201, 400, 403
-
-
-class TargetUnknown(NodeAnswer):
-    """The node does not know the targetId (any more): ask once more without it."""
+_OK, _CREATED = 200, 201
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +58,7 @@ def ticket_request(user: QlikUser, target_id: str | None, *, node: Node, prefix:
 def read_ticket_response(response: HttpResponse) -> TicketReply:
     """Read the answer. Raises `TargetUnknown`, `CertificateRejected`, `PrefixUnknown` or `NodeAnswer`."""
     if response.status not in (_OK, _CREATED):
-        raise _refusal(response)
+        raise refusal(response)
     members = _read_members(response.body)
     ticket, target_uri = members.get("ticket"), members.get("targeturi")
     if not isinstance(ticket, str) or not _TICKET.fullmatch(ticket):
@@ -97,29 +86,3 @@ def _read_members(body: bytes) -> dict[str, object]:
 
 class _Members(list[tuple[str, object]]):
     """One JSON object, duplicates and all."""
-
-
-def _refusal(response: HttpResponse) -> QlikError:
-    """What an error status means: its text says more than its number, as far as it is known."""
-    text = _readable(response.body)
-    masked = _TICKET_VALUE.sub(r"\1***", text)
-    detail = f"status {response.status}: {masked[:_SHOWN]!a}"
-    if _UNKNOWN_TARGET.search(text):
-        return TargetUnknown(detail)
-    if _FORGERY.search(text):
-        return NodeAnswer(detail)
-    if response.status == _FORBIDDEN:
-        return CertificateRejected(detail)
-    if response.status == _BAD_REQUEST and not _BAD_BODY.search(text):
-        return PrefixUnknown(detail)
-    return NodeAnswer(detail)
-
-
-def _readable(body: bytes) -> str:
-    """The words of a text or HTML error page on one line."""
-    text = _TAG.sub(" ", body[:_READ].decode("utf-8", errors="replace"))
-    try:
-        words = html.unescape(text)
-    except ValueError:  # a character reference of thousands of digits
-        words = text
-    return " ".join("".join(character if character.isprintable() else " " for character in words).split())

@@ -44,6 +44,8 @@ def check_name(value: str, what: str) -> None:
         raise MalformedUser(f"the {what} has {len(value)} characters, 1 to {LONGEST_NAME} are possible")
     if _is_blank(value[0]) or _is_blank(value[-1]):
         raise MalformedUser(f"the {what} begins or ends with a blank")
+    if value in {".", ".."}:
+        raise MalformedUser(f"the {what} is {value!r}: no address could name this user, to end the sessions")
     if "\\" in value:
         raise MalformedUser(f"the {what} contains a backslash")
     if not _is_carried(value) or any(unicodedata.category(character) == "Cf" for character in value):

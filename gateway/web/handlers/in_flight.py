@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.digests import reference
 from gateway.errors import LoginAlreadyUsed, MalformedResponse
-from gateway.login import reference
 from gateway.model import Binding, FormPost, IdpRequest, IdpResponse, LoginTransaction
 from gateway.web import pages
 from gateway.web.answers import page_response, redirect_response
 from gateway.web.context import SERVICES, TRAIL
+from gateway.web.handles import Handle, new_handle, read_handle, set_cookie
 
 
 def sent(request: web.Request, transaction: LoginTransaction, idp_request: IdpRequest, *, by_page: bool = False) -> web.Response:
@@ -27,6 +28,21 @@ def sent(request: web.Request, transaction: LoginTransaction, idp_request: IdpRe
     if by_page:
         return page_response(pages.onward_page(url=idp_request.url, provider=provider.display_name))
     return redirect_response(request, idp_request.url)
+
+
+def browser_handle(request: web.Request) -> Handle:
+    """The handle of this browser, for as long as it keeps signing in."""
+    services = request[SERVICES]
+    handle = read_handle(request.cookies, secure=services.secure) or new_handle(services.entropy)
+    request[TRAIL].headers.append(("Set-Cookie", set_cookie(handle, secure=services.secure)))
+    return handle
+
+
+def came_in(request: web.Request, transaction: LoginTransaction) -> None:
+    """A login that had to be fresh succeeded: the next one need not be."""
+    if transaction.fresh and transaction.browser:
+        line = set_cookie(Handle(transaction.browser), secure=request[SERVICES].secure)
+        request[TRAIL].headers.append(("Set-Cookie", line))
 
 
 def spend(request: web.Request, transaction: LoginTransaction, response: IdpResponse) -> None:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.errors import GatewayError, SignInTooWeak
 from gateway.login import UNTOUCHED
-from gateway.model import AuthModuleRedirect, IdpResponse, LoginTransaction, Purpose, Ticket
+from gateway.model import AuthModuleRedirect, IdpResponse, LoginTransaction, Purpose, Ticket, Visitor
 from gateway.protocol import qps
 from gateway.routing import VirtualProxy, choose
 from gateway.web import pages
@@ -15,7 +15,7 @@ from gateway.web.browser import check_navigation, form_response, is_frame, query
 from gateway.web.choices import LastChoice, remember
 from gateway.web.context import SERVICES, TRAIL
 from gateway.web.handlers import chooser, trial
-from gateway.web.handlers.in_flight import open_login, sent, spend
+from gateway.web.handlers.in_flight import browser_handle, came_in, open_login, sent, spend
 
 
 async def start(request: web.Request) -> web.Response:
@@ -50,8 +50,9 @@ async def send_to_provider(
     """Begin the login."""
     trail = request[TRAIL]
     trail.idp = idp
-    begun = await request[SERVICES].pipeline.begin(trail.table, virtual_proxy, idp, redirect, chosen=chosen)
-    return sent(request, *begun)
+    handle = browser_handle(request)
+    visitor = Visitor(browser=handle.value, chosen=chosen, fresh=handle.signed_out)
+    return sent(request, *await request[SERVICES].pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor))
 
 
 async def callback_get(request: web.Request) -> web.Response:
@@ -89,6 +90,7 @@ async def end_login(request: web.Request, response: IdpResponse, transaction: Lo
     """Back to Qlik with a ticket."""
     services, trail, idp = request[SERVICES], request[TRAIL], request.match_info["idp"]
     ticket = await services.pipeline.finish(trail.table, idp, response, transaction)
+    came_in(request, transaction)
     if transaction.chosen:
         line = remember(request.cookies, transaction.virtual_proxy, LastChoice(idp), secure=services.secure)
         trail.headers.append(("Set-Cookie", line))

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gateway.digests import reference
 from gateway.errors import GatewayError, SignInTooWeak
 from gateway.events import TrialEnded
 from gateway.explain import explain
-from gateway.login import Proven, access_rules, reference
+from gateway.login import Proven, access_rules
 from gateway.model import IdpResponse, LoginTransaction
 from gateway.web import pages
 from gateway.web.answers import page_response
