@@ -63,8 +63,11 @@ class SingleLogout(Protocol):
         comes back to `/idp/{idp}/slo` with `transaction` as OIDC `state` or SAML `RelayState`. Raises `GatewayError`.
         """
 
-    async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo) -> None:
-        """The browser is back: prove what the provider answers, if it does. Raises `GatewayError`; nothing else."""
+    async def finish(self, message: LogoutMessage, transaction: TransactionId, memo: Memo) -> None:
+        """The browser is back: prove what the provider answers, if it does. Raises `GatewayError`; nothing else.
+
+        A message, because a SAML answer by redirect is signed over the query as it came.
+        """
 
     async def notice(self, message: LogoutMessage) -> LogoutNotice:
         """Prove a provider's own word that sessions ended. Raises `GatewayError`; nothing else."""
