@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,7 +91,9 @@ def _virtual_proxy(configuration: Configuration, idp: str, vp: str | None) -> Vi
 def _read_subject(data: bytes) -> tuple[dict[str, JsonValue], str | None]:
     """Claims and NameID. The wrapped form is one whose only members are `claims` and, if it wants, `name_id`."""
     try:
-        value = json.loads(data.decode("utf-8-sig"), parse_int=_integer)
+        value = json.loads(
+            data.decode("utf-8-sig"), parse_int=_integer, parse_float=_finite, parse_constant=_no_constant, object_pairs_hook=_unique
+        )
     except ValueError as error:
         raise click.BadParameter(f"not JSON in UTF-8: {error}", param_hint="--claims") from None
     name_id = None
@@ -101,6 +104,25 @@ def _read_subject(data: bytes) -> tuple[dict[str, JsonValue], str | None]:
     if not (name_id is None or isinstance(name_id, str)):
         raise click.BadParameter("name_id is not a string", param_hint="--claims")
     return value, name_id
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """An object. Where a name comes twice, two readers may see two things, and a provider's answer of that kind is refused."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name comes twice in one object")
+    return members
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(f"{digits[:_UINT64_DIGITS]} is beyond what a number can be")
+    return number
+
+
+def _no_constant(word: str) -> JsonValue:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _integer(digits: str) -> int:

@@ -65,6 +65,7 @@ def build_overrides(wire: OverridesWire | None, surroundings: Surroundings) -> O
         user_directory=None if directory is None else _source(directory, surroundings),
         directory_one_of=None if directory is None or directory.one_of is None else frozenset(directory.one_of),
         attributes=tuple((name, _source(attribute, surroundings)) for name, attribute in wire.attributes.items()),
+        without=frozenset(wire.without),
         budget=_budget(wire),
     )
 

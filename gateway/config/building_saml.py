@@ -133,7 +133,7 @@ def _certificate(content: bytes | None) -> saml.Certificate | None:
 
 def _check_pair(document: Document, named: NamedFiles) -> None:
     sp = document.root.section("sp")
-    key, certificate = named.content(sp.get("key")), named.content(sp.get("certificate"))
+    key, certificate = named.private(sp.get("key")), named.content(sp.get("certificate"))
     reference = sp.get("key_password")
     password = named.secret(reference)
     if key is None or certificate is None or (reference is not None and password is None):

@@ -55,6 +55,11 @@ class Code(StrEnum):
     CASE_SENSITIVE_ID = "QGW-534", "A user id in which upper and lower case tell people apart, where Qlik Sense sees one user"
     VARIANT_DIRECTORY = "QGW-535", "Directories that differ in case alone"
     CONNECTOR_ATTRIBUTE = "QGW-536", "An attribute that may overwrite one of a directory connector"
+    UNUSED = "QGW-560", "Something that is there and that nothing leads to"
+    EXPOSED_FILE = "QGW-561", "A key or secret in a file that everybody on the machine may read"
+    PREFIXED_NODE = "QGW-562", "A node that seems to be named with a virtual proxy's prefix"
+    FOREIGN_CERTIFICATE = "QGW-563", "A client certificate that the site's root did not issue"
+    BLANK_SECRET = "QGW-564", "A secret with a blank at one of its ends"
     STALE_ACKNOWLEDGEMENT = "QGW-539", "An acknowledgement of something that is not there"
 
 

@@ -74,8 +74,10 @@ class Document:
         return self._masks.line(line) if line <= len(self.lines) else None
 
     def has_problem_at(self, spot: Spot) -> bool:
-        """Whether something was reported there already: one place is told about once, where the second would be a consequence."""
-        return any((problem.line, problem.column) == (spot.line, spot.column) for problem in self.problems)
+        """Whether an error was reported there already: one place is told about once, where the second would be a consequence."""
+        return any(
+            (problem.line, problem.column) == (spot.line, spot.column) and problem.severity is Severity.ERROR for problem in self.problems
+        )
 
 
 def read_document(name: str, content: bytes) -> Document:

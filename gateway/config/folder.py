@@ -53,6 +53,13 @@ class Surroundings:
         """A lookup table's content; None where tables are left unread. Raises `Unreadable`."""
         return self._content(name) if self.tables else None
 
+    def exposed(self, name: str) -> bool:
+        """Whether everybody on the machine may read a named file, where the system knows such a thing."""
+        try:
+            return os.name == "posix" and bool(os.stat(self.path(name)).st_mode & stat.S_IROTH)  # noqa: PTH116 - paths are plain text here
+        except (OSError, ValueError):
+            return False
+
     def _content(self, name: str) -> bytes:
         if name not in self._read:
             path = self.path(name)

@@ -15,9 +15,10 @@ from gateway.config.diagnostics import Code, Problem, Severity
 from gateway.config.document import Document, read_document
 from gateway.config.folder import GATEWAY_FILE, Surroundings, Unreadable
 from gateway.config.lint import lint
-from gateway.config.mapping_references import check_tables, check_trials, table_files
+from gateway.config.mapping_references import check_overrides, check_tables, check_trials, table_files
 from gateway.config.material import check_gateway_material, check_provider_material
 from gateway.config.named import NamedFiles
+from gateway.config.oversights import tell_oversights
 from gateway.config.references import check_gateway, check_provider
 from gateway.config.settings import Configuration
 from gateway.config.shape import read_wire
@@ -25,7 +26,7 @@ from gateway.config.sources import Sources
 from gateway.config.strength_rules import check_strengths
 from gateway.config.tree import Scalar
 from gateway.config.trials import Door, run_trials
-from gateway.config.values import Refusal, read_id, read_listen_host
+from gateway.config.values import Refusal, did_you_mean, read_id, read_listen_host
 from gateway.config.wire_gateway import GatewayWire, VirtualProxyWire
 from gateway.config.wire_oidc import OidcWire
 from gateway.config.wire_saml import SamlWire
@@ -88,25 +89,38 @@ def _check_name(document: Document) -> None:
 
 
 def _check(documents: list[Document], surroundings: Surroundings, now: datetime) -> Configuration | None:
-    gateway = next((document for document in documents if document.name == GATEWAY_FILE), None)
-    if gateway is None:
-        gateway = Document(GATEWAY_FILE)
-        gateway.report(Code.UNREADABLE, None, "the file does not exist", "it describes the gateway, the Qlik sites and the virtual proxies")
-        documents.insert(0, gateway)
+    gateway = next((document for document in documents if document.name == GATEWAY_FILE), None) or _missing_gateway(documents)
     providers = [document for document in documents if document is not gateway and document.name.endswith(".yaml")]
     wire = _check_gateway(gateway, {document.id for document in providers}, surroundings, now)
     offers = _offers(gateway)
     wires = {document.id: _check_provider(document, offers, surroundings, now) for document in providers}
-    check_strengths(gateway, {document.id: document for document in providers})
+    by_id = {document.id: document for document in providers}
+    check_strengths(gateway, by_id)
+    check_overrides(gateway, by_id)
     _check_trials(gateway, wire, providers, wires, surroundings)
     if wire is None or any(document.failed for document in documents):
         return None
-    lint(gateway, {document.id: document for document in providers})
+    tell_oversights(gateway, by_id)
+    lint(gateway, by_id)
     try:
         return build(wire, {name: found for name, found in wires.items() if found is not None}, surroundings)
     except ValueError as error:  # a rule of the core that no check above knows
         gateway.report(Code.WRONG_VALUE, None, f"this configuration cannot be used: {error}")
         return None
+
+
+def _missing_gateway(documents: list[Document]) -> Document:
+    """An empty gateway.yaml with a word on what is probably it: a file of nearly that name, which is no provider then."""
+    gateway = Document(GATEWAY_FILE)
+    near = next((document for document in documents if did_you_mean(document.id, [gateway.id])), None)
+    near = near or next((document for document in documents if "qlik_sites" in document.root.entries), None)
+    hint = "it describes the gateway, the Qlik sites and the virtual proxies"
+    if near is not None:
+        documents.remove(near)
+        hint = f"rename {near.name} to {GATEWAY_FILE}"
+    gateway.report(Code.UNREADABLE, None, "the file does not exist", hint)
+    documents.insert(0, gateway)
+    return gateway
 
 
 def _check_gateway(document: Document, providers: set[str], surroundings: Surroundings, now: datetime) -> GatewayWire | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from gateway.config.diagnostics import Code
 from gateway.config.document import Document
 from gateway.config.named import NamedFiles
 from gateway.config.tables import read_table
-from gateway.config.tree import Listing, Node, Scalar, Section
+from gateway.config.tree import Listing, Node, Scalar, Section, spot_inside
 from gateway.config.values import Refusal, did_you_mean
+from gateway.mapping import find_variable
 
 _SOURCES = ("value", "claim", "cel", "name_id", "first_of")
 _ALLOW = "allow"
+_CEL_KEYS = frozenset({"cel", "when"})
+NO_NAME_ID = "an OpenID provider sends no NameID: name_id is for SAML"
 
 
 def check_mapping(document: Document, mapping: Section, *, saml: bool) -> None:
@@ -41,6 +44,64 @@ def check_access(document: Document, owner: Section) -> None:
             reason = f"the first stands in line {seen[name]}" if seen[name] else "'allow' is the id of the rule behind allow"
             document.report(Code.DUPLICATE, place, f"two access rules have the id '{name}'", reason)
         seen.setdefault(name, place.spot.line)
+
+
+def check_name_id(document: Document, owner: Section) -> None:
+    """Nothing reads a NameID where none ever comes: users of OpenID providers have none."""
+    for scalar in _expressions(owner.section("mapping"), *owner.items("deny"), owner.get("allow")):
+        place = find_variable(str(scalar.value), "name_id")
+        if place is not None and not document.has_problem_at(scalar.spot):
+            document.report(Code.EXPRESSION, spot_inside(scalar, *place) or scalar.spot, NO_NAME_ID)
+
+
+def check_overrides(document: Document, providers: Mapping[str, Document]) -> None:
+    """What virtual proxies put in the place of their identity providers' mappings fits these. `document`: gateway.yaml."""
+    for _, virtual_proxy in document.root.sections("virtual_proxies"):
+        names = [str(item.value) for item in virtual_proxy.items("identity_providers") if isinstance(item, Scalar)]
+        offered = [providers[name] for name in names if name in providers]
+        if offered and all(provider.root.text("protocol") == "oidc" for provider in offered):
+            _check_no_name_id_sources(document, virtual_proxy.section("mapping"))
+            check_name_id(document, virtual_proxy)
+        theirs = {name for provider in offered for name in provider.root.section("mapping", "attributes").entries}
+        for place in virtual_proxy.items("mapping", "without"):
+            if isinstance(place, Scalar) and place.value not in theirs and not document.has_problem_at(place.spot):
+                hint = did_you_mean(str(place.value), theirs)
+                document.report(Code.DANGLING, place, f"no identity provider here maps an attribute '{place.value}'", hint)
+        _check_spelling(document, virtual_proxy.section("mapping", "attributes"), theirs)
+
+
+def _check_spelling(document: Document, attributes: Section, theirs: Collection[str]) -> None:
+    folded = {name.casefold(): name for name in theirs}
+    for name in attributes.entries:
+        known = folded.get(name.casefold(), name)
+        if known not in attributes.entries:
+            message = f"'{name}' and the identity provider's '{known}' are one name to Qlik Sense"
+            document.report(Code.DUPLICATE, attributes.key(name), message, f"write {known}")
+
+
+def _check_no_name_id_sources(document: Document, node: Node | None) -> None:
+    if isinstance(node, Listing):
+        for item in node.items:
+            _check_no_name_id_sources(document, item)
+    elif isinstance(node, Section):
+        key = node.key("name_id")
+        if key is not None and not document.has_problem_at(key.spot):
+            document.report(Code.MAPPING, key, NO_NAME_ID)
+        for _, inner in node.entries.values():
+            _check_no_name_id_sources(document, inner)
+
+
+def _expressions(*nodes: Node | None) -> Iterator[Scalar]:
+    """Every expression at or below some nodes."""
+    for node in nodes:
+        if isinstance(node, Scalar):
+            yield node
+        elif isinstance(node, Listing):
+            yield from _expressions(*node.items)
+        elif isinstance(node, Section):
+            for key, (_, inner) in node.entries.items():
+                if not isinstance(inner, Scalar) or key in _CEL_KEYS:
+                    yield from _expressions(inner)
 
 
 def check_trials(document: Document, virtual_proxies: Section) -> None:
@@ -91,7 +152,7 @@ def _check_source(document: Document, node: Section, *, saml: bool, inner: bool 
     elif len(sources) > 1:
         document.report(Code.MAPPING, node.key(sources[1]), f"{known} exclude each other: exactly one is needed")
     if not saml and node.get("name_id") is not None:
-        document.report(Code.MAPPING, node.key("name_id"), "an OpenID provider sends no NameID: name_id is for SAML")
+        document.report(Code.MAPPING, node.key("name_id"), NO_NAME_ID)
     for key in ("steps", "default"):
         if sources == ["value"] and node.get(key) is not None:
             document.report(Code.MAPPING, node.key(key), f"{key} beside a constant: write what comes of it as value")

@@ -43,7 +43,7 @@ def check_provider_material(document: Document, named: NamedFiles) -> None:
     client_auth = document.root.section("client_auth")
     named.secret(client_auth.get("secret"))
     place, reference = client_auth.get("key"), client_auth.get("key_password")
-    key, password = named.content(place), named.secret(reference)
+    key, password = named.private(place), named.secret(reference)
     if key is None or (reference is not None and password is None):
         return
     try:
@@ -72,7 +72,7 @@ def _check_roots(document: Document, place: Node | None, named: NamedFiles) -> N
 
 
 def _check_front(document: Document, tls: Section, named: NamedFiles, now: datetime) -> None:
-    certificate, key = named.content(tls.get("certificate")), named.content(tls.get("key"))
+    certificate, key = named.content(tls.get("certificate")), named.private(tls.get("key"))
     if certificate is None:
         return
     chain = _attempt(document, tls.get("certificate"), lambda: read_certificates(certificate))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.config.diagnostics import Code
+from gateway.config.diagnostics import Code, Severity
 from gateway.config.document import Document
 from gateway.config.folder import Surroundings, Unreadable
 from gateway.config.tree import Node, Scalar, Section
@@ -24,6 +24,18 @@ class NamedFiles:
     def content(self, place: Node | None) -> bytes | None:
         """The content of the file that is named there; None where none is named, or it cannot be read (reported)."""
         return self._read(place, self._surroundings.file)
+
+    def private(self, place: Node | None) -> bytes | None:
+        """As `content`, for a key: a warning where everybody may read it."""
+        content = self.content(place)
+        if content is not None and isinstance(place, Scalar):
+            self._check_private(place)
+        return content
+
+    def _check_private(self, place: Scalar) -> None:
+        if self._surroundings.exposed(str(place.value)):
+            message, hint = "everybody on this machine may read this file", "chmod o-r; in Kubernetes, defaultMode: 0440 at the volume"
+            self._document.report(Code.EXPOSED_FILE, place, message, hint, severity=Severity.WARNING)
 
     def table(self, place: Node | None) -> bytes | None:
         """The content of the lookup table that is named there; None as for `content`, and where tables are left unread."""
@@ -50,7 +62,10 @@ class NamedFiles:
         if variable is not None and not self._document.has_problem_at(variable.spot):
             return self._checked(variable, self._variable(variable))
         content = self.content(file)
-        return None if content is None or file is None else self._checked(file, decoded(content))
+        secret = None if content is None or file is None else self._checked(file, decoded(content))
+        if secret is not None and file is not None:
+            self._check_private(file)
+        return secret
 
     def _variable(self, place: Scalar) -> str | None:
         try:
@@ -66,6 +81,9 @@ class NamedFiles:
             message = "the secret is empty" if text == "" else "the secret is not one line of text"
             self._document.report(Code.NAMED_FILE, place, message, "one line; a newline at its end is cut" if text else None)
             return None
+        if text != text.strip():
+            hint = "a newline at the end is cut, a blank is not"
+            self._document.report(Code.BLANK_SECRET, place, "the secret begins or ends with a blank", hint, severity=Severity.WARNING)
         return Secret(text)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from gateway.config.diagnostics import Code, Severity
 from gateway.config.document import Document
-from gateway.config.mapping_references import check_access, check_mapping
+from gateway.config.mapping_references import check_access, check_mapping, check_name_id
 from gateway.config.tree import Node, Scalar, Section
 from gateway.config.values import did_you_mean, read_store
 from gateway.errors import TargetRefused
@@ -42,6 +42,8 @@ def check_provider(document: Document, *, saml: bool = False) -> None:
     """All rules of an identity provider's file that need no named file."""
     check_mapping(document, document.root.section("mapping"), saml=saml)
     check_access(document, document.root)
+    if not saml:
+        check_name_id(document, document.root)
     secret = document.root.get("client_auth", "secret")
     if isinstance(secret, Scalar) and secret.value is not None and not document.has_problem_at(secret.spot):
         document.report(Code.INLINE_SECRET, secret, "a secret is never written in here", "write {file: PATH} or {env: QLIKGW_NAME}")

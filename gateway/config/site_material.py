@@ -11,13 +11,13 @@ from typing import TypeVar
 from cryptography.x509 import Certificate
 
 from gateway.config.certificates import report_validity
-from gateway.config.diagnostics import Code
+from gateway.config.diagnostics import Code, Severity
 from gateway.config.document import Document
 from gateway.config.named import NamedFiles
 from gateway.config.tree import Node, Section
 from gateway.protocol import qps
 from gateway.qlik import MaterialProblem, site_expiries
-from gateway.qlik.material import ClientIdentity, read_client, read_pin, read_roots
+from gateway.qlik.material import ClientIdentity, issued_by, read_client, read_pin, read_roots
 from gateway.qlik.trust import SiteTrust
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ def check_site(document: Document, site: Section, named: NamedFiles, now: dateti
     check = _SiteCheck(document, site, named)
     check.client()
     check.roots()
+    check.lineage()
     check.pins()
     check.nodes()
     check.validity(now)
@@ -52,7 +53,7 @@ class _SiteCheck:
 
     def client(self) -> None:
         certificate = self.named.content(self.site.get("client_certificate"))
-        key = self.named.content(self.site.get("client_key"))
+        key = self.named.private(self.site.get("client_key"))
         reference = self.site.get("client_key_password")
         password = self.named.secret(reference)
         if certificate is None or key is None or (reference is not None and password is None):
@@ -67,6 +68,13 @@ class _SiteCheck:
         if content is not None:
             self.roots_read = self._read(lambda: read_roots(content)) or ()
         self.complete = self.complete and (place is None or content is not None)
+
+    def lineage(self) -> None:
+        """The client certificate is of the root that is named: files of two exports look alike."""
+        if self.identity is not None and self.roots_read and not issued_by(self.client_pem, self.roots_read):
+            message, hint = "the certificate in `ca` did not issue this one: the nodes will refuse it", "take all files from one export"
+            place = self.site.get("client_certificate")
+            self.document.report(Code.FOREIGN_CERTIFICATE, place, message, hint, severity=Severity.WARNING)
 
     def pins(self) -> None:
         for section in self.site.items("nodes"):

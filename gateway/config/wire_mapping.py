@@ -111,5 +111,8 @@ class OverridesWire(Wire):
     attributes: dict[AttributeName, AttributeWire] = Field(
         default={}, description="Attributes that replace those of the same name, or come behind them."
     )
+    without: list[AttributeName] = Field(
+        default=[], description="Attributes of the identity providers' mappings that do not go to this virtual proxy."
+    )
     budget: Bytes | None = Field(default=None, description=BUDGET)
     over_budget: OverBudget = Field(default="refuse", description=OVER_BUDGET)

@@ -10,7 +10,7 @@ from gateway.mapping.actions import Change
 from gateway.mapping.cel import Expression, Scope, compile_expression
 from gateway.mapping.claims import Subject, read_claims
 from gateway.mapping.completeness import check_complete
-from gateway.mapping.diagnosis import ExpressionProblem
+from gateway.mapping.diagnosis import ExpressionProblem, find_variable
 from gateway.mapping.patterns import Pattern, PatternProblem, Replacement, compile_pattern, read_replacement
 from gateway.mapping.proof import self_test
 from gateway.mapping.rules import Mapped, Overrides, Rules, Step, apply, assemble, steps
@@ -45,6 +45,7 @@ __all__ = [
     "check_complete",
     "compile_expression",
     "compile_pattern",
+    "find_variable",
     "read_claims",
     "read_replacement",
     "self_test",

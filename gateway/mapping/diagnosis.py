@@ -31,6 +31,9 @@ _OPTIONAL: Final = ("hasValue", "optFlatMap", "optMap", "or", "orValue", "value"
 _LONGEST: Final = 300
 
 
+_TEXTS_AND_COMMENTS: Final = re.compile(r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|//[^\n]*""")
+
+
 class ExpressionProblem(ValueError):
     """An expression cannot be used. `line` and `column` count from 1 in the expression; None where there is no place."""
 
@@ -40,6 +43,15 @@ class ExpressionProblem(ValueError):
         self.line = line
         self.column = column
         self.hint = hint
+
+
+def find_variable(source: str, name: str) -> tuple[int, int] | None:
+    """Line and column, from 1, of the first place where an expression reads a variable; not inside its texts and comments."""
+    bare = _TEXTS_AND_COMMENTS.sub(lambda found: " " * len(found[0]), source)
+    found = re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", bare)
+    if found is None:
+        return None
+    return bare.count("\n", 0, found.start()) + 1, found.start() - bare.rfind("\n", 0, found.start())
 
 
 def diagnose(report: str, source: str, names: Collection[str], known: Collection[str]) -> ExpressionProblem:

@@ -38,18 +38,23 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What a virtual proxy decides in the place of a provider's mapping: the directory, and attributes by name. Never the user id."""
+    """What a virtual proxy decides in the place of a provider's mapping: the directory, and attributes by name. Never the user id.
+
+    `without`: attributes of the provider that do not go to this virtual proxy.
+    """
 
     user_directory: Source | None = None
     directory_one_of: frozenset[str] | None = None
     attributes: tuple[tuple[str, Source], ...] = ()
+    without: frozenset[str] = frozenset()
     budget: Budget | None = None
 
     def over(self, rules: Rules) -> Rules:
         """The rules that hold at this virtual proxy."""
         if self.user_directory is not None:
             rules = replace(rules, user_directory=self.user_directory, directory_one_of=self.directory_one_of)
-        attributes = tuple((dict(rules.attributes) | dict(self.attributes)).items())
+        theirs = {name: source for name, source in rules.attributes if name not in self.without}
+        attributes = tuple((theirs | dict(self.attributes)).items())
         return replace(rules, attributes=attributes, budget=self.budget or rules.budget)
 
 

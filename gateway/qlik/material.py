@@ -5,7 +5,7 @@ Pure: bytes in, values out. A fault is a `MaterialProblem` that names the settin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
@@ -69,6 +69,22 @@ def read_client(certificate: bytes, key: bytes, password: Secret | None) -> Clie
         pem=pem + b"".join(item.public_bytes(Encoding.PEM) for item in sent),
         names=frozenset(name.lower() for name in common_names(chain[0]) | dns_names(chain[0])),
     )
+
+
+def issued_by(certificate: bytes, roots: Sequence[x509.Certificate]) -> bool:
+    """Whether one of the roots issued the certificate or one that comes with it. Ordinary CAs say nothing of it: theirs are nodes alone."""
+    if any(is_ordinary_ca(root) for root in roots):
+        return True
+    chain = _read_certificates("client_certificate", certificate)
+    return any(_issued(item, root) for item in chain for root in roots)
+
+
+def _issued(certificate: x509.Certificate, root: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(root)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def read_roots(ca: bytes) -> tuple[x509.Certificate, ...]:

@@ -139,6 +139,7 @@ def make_shelf(base: Path) -> Shelf:
         **saml_files(),
     }
     for name, content in contents.items():
+        (certs / name).touch(mode=0o600)
         (certs / name).write_bytes(content)
     return Shelf(base)
 

@@ -112,8 +112,9 @@ def test_keygen_saml_prints_a_key_and_its_certificate() -> None:
 
 
 def test_keys_that_keygen_makes_pass_check(shelf: Shelf) -> None:
-    (shelf.base / "certs" / "fresh.key").write_text(run("keygen", "cookie").stdout)
-    (shelf.base / "certs" / "fresh.jwk").write_text(run("keygen", "jwk").stdout)
+    for name, kind in (("fresh.key", "cookie"), ("fresh.jwk", "jwk")):
+        (shelf.base / "certs" / name).touch(mode=0o600)
+        (shelf.base / "certs" / name).write_text(run("keygen", kind).stdout)
     gateway = GOOD[GATEWAY].replace("cookie.key", "fresh.key")
     auth = "{method: private_key_jwt, key: ../certs/fresh.jwk}"
     entra = GOOD[ENTRA].replace("{method: client_secret_basic, secret: {file: ../certs/entra.secret}}", auth)

@@ -59,6 +59,7 @@ def test_every_file_of_a_site_is_looked_at(shelf: Shelf) -> None:
 def encrypted(shelf: Shelf, password: bytes) -> None:
     key = load_pem_private_key((shelf.base / "certs" / "client_key.pem").read_bytes(), None)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
+    (shelf.base / "certs" / "locked_key.pem").touch(mode=0o600)
     (shelf.base / "certs" / "locked_key.pem").write_bytes(pem)
 
 

@@ -226,7 +226,7 @@ def saml_yaml(provider: DemoSamlProvider, name: str) -> dict[str, Any]:
 
 
 def write_certificates(folder: Path, certificates: SiteCertificates, secrets: Mapping[str, bytes]) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name, content in {
         "client.pem": certificates.client,
         "client_key.pem": certificates.client_key,
@@ -235,6 +235,7 @@ def write_certificates(folder: Path, certificates: SiteCertificates, secrets: Ma
         "idp.secret": SECRET.encode() + b"\n",
         **secrets,
     }.items():
+        (folder / name).touch(mode=0o600)
         (folder / name).write_bytes(content)
 
 

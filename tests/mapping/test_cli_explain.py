@@ -48,6 +48,10 @@ mapping:
     group: {cel: "claims.?roles.orValue([])"}
 allow: "'Qlik-Users' in claims.?roles.orValue([])"
 """
+SAML = ENTRA.replace("protocol: oidc", "protocol: saml").replace("{claim: oid}", '{cel: "name_id"}')
+SAML = SAML.replace("issuer: https://login.example.com/tenant/v2.0", "entity_id: https://idp.example.com/metadata")
+SAML = SAML.replace("client_id: qlik\nclient_auth", "metadata: {file: absent/metadata.xml}\nclient_auth")
+SAML = "".join(line for line in SAML.splitlines(keepends=True) if not line.startswith("client_auth"))
 ALICE: dict[str, Any] = {"oid": "alice", "email": "alice@example.com", "roles": ["Qlik-Users", "Qlik-Sales"]}
 
 
@@ -108,10 +112,29 @@ def test_without_a_virtual_proxy_only_the_providers_rule_is_applied(folder: Path
 
 
 def test_claims_may_come_wrapped_with_a_name_id(folder: Path) -> None:
-    (folder / "entra.yaml").write_text(ENTRA.replace("{claim: oid}", '{cel: "name_id"}'))
-    assert told(folder, {"claims": ALICE, "name_id": "alice@x"}, exit_code=0)["ticket_request"]["UserId"] == "alice@x"
-    assert told(folder, {"claims": ALICE}, exit_code=1)["refusal"]["code"] == "QGW-305"
-    assert told(folder, {"claims": ALICE, "name_id": None}, exit_code=1)["refusal"]["code"] == "QGW-305"
+    (folder / "entra.yaml").write_text(SAML)
+    claims = {name: [values] if isinstance(values, str) else values for name, values in ALICE.items()}
+    assert told(folder, {"claims": claims, "name_id": "alice@x"}, exit_code=0)["ticket_request"]["UserId"] == "alice@x"
+    assert told(folder, {"claims": claims}, exit_code=1)["refusal"]["code"] == "QGW-305"
+    assert told(folder, {"claims": claims, "name_id": None}, exit_code=1)["refusal"]["code"] == "QGW-305"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"oid": "alice", "oid": "bob"}', "a name comes twice"),
+        ('{"claims": {"oid": "alice"}, "claims": {"oid": "bob"}}', "a name comes twice"),
+        ('{"oid": "alice", "a": [{"b": 1, "b": 2}]}', "a name comes twice"),
+        ('{"oid": "alice", "level": NaN}', "NaN is no JSON"),
+        ('{"oid": "alice", "level": -Infinity}', "-Infinity is no JSON"),
+        ('{"oid": "alice", "level": 1e999}', "1e999 is beyond what a number can be"),
+    ],
+)
+def test_json_that_two_readers_read_differently_is_refused_as_in_a_login(folder: Path, text: str, reason: str) -> None:
+    (folder.parent / "claims.json").write_text(text)
+    outcome = CliRunner().invoke(explain, ["--config", str(folder), "--idp", "entra", "--claims", str(folder.parent / "claims.json")])
+    assert outcome.exit_code == 2
+    assert reason in outcome.output
 
 
 def test_a_claim_that_is_called_claims_is_no_wrapping_where_others_stand_beside_it(folder: Path) -> None:

@@ -304,3 +304,54 @@ def test_explain_shows_each_step_and_each_rule(folder: Path) -> None:
     text = CliRunner().invoke(explain_command, arguments, input=claims).stdout
     for line in ('    split: ;: "mail", "all"', "contractors of identity provider entra", "-> hit, refuses", "the user reads: Contractors"):
         assert line in text
+
+
+# ---- what a virtual proxy takes away, and what nobody can read ------------------------------------------------------------
+
+
+WITH_MAIL = f"{MAPPING}  attributes:\n    email: {{claim: email}}\n    group: {{claim: groups}}\n"
+
+
+def test_an_attribute_is_taken_away_at_a_virtual_proxy(folder: Path) -> None:
+    found = told(folder, WITH_MAIL, "mapping: {without: [email]}\n", oid="a", email="a@example.com", groups=["x"])
+    assert found.ticket_request == {"UserDirectory": "CONTOSO", "UserId": "a", "Attributes": [{"group": "x"}]}
+    assert [step.name for step in found.steps] == ["user_directory", "user_id", "attributes.group"]
+
+
+def test_what_is_taken_away_is_there_to_be_taken(folder: Path) -> None:
+    ((code, line, message),) = problems(folder, WITH_MAIL, "mapping: {without: [emial]}\n")
+    assert (code, line, message) == ("QGW-508", "mapping: {without: [emial]}", "no identity provider here maps an attribute 'emial'")
+    (problem,) = load(folder, WITH_MAIL, "mapping: {without: [emial]}\n").problems[:1]
+    assert problem.hint == "did you mean 'email'?"
+
+
+def test_an_override_that_differs_in_case_alone_would_be_one_attribute_with_two_meanings(folder: Path) -> None:
+    ((code, _, message),) = problems(folder, WITH_MAIL, "mapping:\n  attributes:\n    Group: {value: guest}\n")
+    assert (code, message) == ("QGW-510", "'Group' and the identity provider's 'group' are one name to Qlik Sense")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        directory("{cel: \"name_id.split('@')[0]\", one_of: [CONTOSO]}"),
+        attribute('{first_of: [{claim: email}, {cel: "name_id"}]}'),
+        f"{MAPPING}allow: \"name_id != ''\"\n",
+        f'{MAPPING}deny: [{{id: x, when: "user.id == name_id"}}]\n',
+    ],
+)
+def test_a_name_id_is_not_for_openid_providers_whoever_asks_for_it(folder: Path, text: str) -> None:
+    ((code, _, message),) = problems(folder, text)
+    assert (code, message) == ("QGW-515", "an OpenID provider sends no NameID: name_id is for SAML")
+
+
+@pytest.mark.parametrize("sales", ["allow: \"name_id != ''\"\n", 'mapping: {attributes: {a: {cel: "name_id"}}}\n'])
+def test_nor_for_a_virtual_proxy_of_openid_providers_alone(folder: Path, sales: str) -> None:
+    ((code, _, _),) = problems(folder, MAPPING, sales)
+    assert code == "QGW-515"
+    ((code, _, _),) = problems(folder, MAPPING, "mapping: {attributes: {a: {name_id: true}}}\n")
+    assert code == "QGW-518"
+
+
+@pytest.mark.parametrize("rule", ["claims.name_id == 'x'", "claims['name_id'] == 'name_id'", "true // name_id", "my.name_id == 1"])
+def test_a_text_a_member_or_a_comment_of_that_name_is_no_name_id(folder: Path, rule: str) -> None:
+    assert "QGW-515" not in {code for code, _, message in problems(folder, f'{MAPPING}allow: "{rule}"\n') if "NameID" in message}

@@ -1,0 +1,108 @@
+"""Warnings of what is valid and probably not meant: each keeps the configuration usable."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config import Loaded
+from gateway.config.diagnostics import Problem, Severity
+from gateway.demo.certificates import make_site
+from tests.config.folders import ADFS, ENTRA, GATEWAY, GOOD, GOOD_SAML, HOST, MADE, SECRET, Shelf
+
+NODE = "https://qlik1.corp.example:4243/qps/"
+
+
+def warning(loaded: Loaded) -> Problem:
+    """The only thing that is told, of a configuration that is used."""
+    assert loaded.configuration is not None
+    (problem,) = loaded.problems
+    assert problem.severity is Severity.WARNING
+    return problem
+
+
+@pytest.mark.parametrize("path", ["qps/sales/", "qps/sales", "qps/other/", "sales/"])
+@pytest.mark.parametrize("key", ["proxy_rest_uri", "reach_at"])
+def test_a_node_that_is_named_with_a_prefix_is_told(shelf: Shelf, key: str, path: str) -> None:
+    base = NODE if key == "proxy_rest_uri" else "https://10.1.2.3:4243/qps/"
+    problem = warning(shelf.load(shelf.changed(GATEWAY, f"{key}: {base}", f"{key}: {base.removesuffix('qps/')}{path}")))
+    assert (problem.code, problem.line) == ("QGW-562", 12 if key == "proxy_rest_uri" else 13)
+    last = path.rstrip("/").rpartition("/")[2]
+    assert problem.message == f"'{last}' at the end looks like a virtual proxy's prefix, which the gateway adds itself"
+    assert problem.hint == "end it with /qps/"
+
+
+@pytest.mark.parametrize("path", ["qps", "", "behind/qps/"])
+def test_a_node_without_a_prefix_is_not(shelf: Shelf, path: str) -> None:
+    folder = shelf.changed(GATEWAY, f"proxy_rest_uri: {NODE}", f"proxy_rest_uri: {NODE.removesuffix('qps/')}{path}")
+    assert shelf.load(folder).problems == ()
+
+
+def test_a_provider_that_nobody_offers_is_told(shelf: Shelf) -> None:
+    problem = warning(shelf.load(shelf.folder(okta=GOOD[ENTRA].replace("CONTOSO", "OKTA"))))
+    assert (problem.file, problem.code, problem.message) == ("okta.yaml", "QGW-560", "no virtual proxy offers this identity provider")
+    assert problem.hint == "add okta to the identity_providers of a virtual proxy, or take the file out"
+
+
+def test_a_client_certificate_of_another_export_is_told(shelf: Shelf) -> None:
+    other = make_site([HOST], host_of_root=HOST, not_before=MADE)
+    for name, content in (("foreign.pem", other.client), ("foreign_key.pem", other.client_key)):
+        (shelf.base / "certs" / name).touch(mode=0o600)
+        (shelf.base / "certs" / name).write_bytes(content)
+    text = GOOD[GATEWAY].replace("client.pem", "foreign.pem").replace("client_key.pem", "foreign_key.pem")
+    problem = warning(shelf.load(shelf.folder(gateway=text)))
+    assert (problem.code, problem.line, problem.excerpt) == ("QGW-563", 8, "    client_certificate: ../certs/foreign.pem")
+
+
+KNOWN = """\
+acknowledge:
+  - {finding: QGW-534, reason: NameIDs are UUIDs here.}
+  - {finding: QGW-536, reason: No directory connector knows these users.}
+"""
+PRIVATE = {
+    "client_key.pem": (GATEWAY, 9),
+    "cookie.key": (GATEWAY, 5),
+    "entra.secret": (ENTRA, 5),
+    "front_key.pem": (GATEWAY, 3),
+    "saml_key.pem": (ADFS, 7),
+}
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_a_key_or_secret_that_everybody_may_read_is_told(shelf: Shelf, name: str) -> None:
+    file, line = PRIVATE[name]
+    front = "{host: 0.0.0.0, port: 8080, tls: {certificate: ../certs/front.pem, key: ../certs/front_key.pem}}"
+    text = GOOD[GATEWAY].replace("[entra]", "[entra, adfs]").replace("{host: 0.0.0.0, port: 8080}", front)
+    folder, path = shelf.folder(gateway=text, adfs=GOOD_SAML + KNOWN), shelf.base / "certs" / name
+    assert shelf.load(folder).problems == ()
+    path.chmod(0o640)
+    assert shelf.load(folder).problems == ()
+    path.chmod(0o644)
+    try:
+        problem = warning(shelf.load(folder))
+    finally:
+        path.chmod(0o600)
+    assert (problem.file, problem.line, problem.code) == (file, line, "QGW-561")
+
+
+@pytest.mark.parametrize("text", [f"{SECRET} \n", f" {SECRET}\n", f"{SECRET} "])
+def test_a_blank_at_the_end_of_a_secret_is_told_and_not_cut(shelf: Shelf, text: str) -> None:
+    (shelf.base / "certs" / "blank.secret").touch(mode=0o600)
+    (shelf.base / "certs" / "blank.secret").write_text(text)
+    problem = warning(shelf.load(shelf.changed(ENTRA, "entra.secret", "blank.secret")))
+    assert (problem.code, problem.line) == ("QGW-564", 5)
+    assert SECRET not in f"{problem}"
+
+
+@pytest.mark.parametrize("name", ["gatway", "gateways", "config"])
+def test_a_misspelt_gateway_yaml_is_recognised(shelf: Shelf, name: str) -> None:
+    folder = shelf.folder()
+    (folder / GATEWAY).rename(folder / f"{name}.yaml")
+    loaded = shelf.load(folder)
+    assert loaded.configuration is None
+    (problem,) = loaded.problems
+    assert (problem.file, problem.code, problem.hint) == (GATEWAY, "QGW-501", f"rename {name}.yaml to gateway.yaml")
+
+
+def test_warnings_are_told_once_nothing_is_wrong_any_more(shelf: Shelf) -> None:
+    folder = shelf.folder(okta=GOOD[ENTRA].replace("issuer:", "isuer:"))
+    assert "QGW-560" not in {problem.code.value for problem in shelf.load(folder).problems}
