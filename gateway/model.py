@@ -221,12 +221,13 @@ class LogoutNotice:
     reply: Memo | None = field(default=None, repr=False)
 
 
-_SAFE_IN_FORMS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. ")
+_SAFE_IN_FORMS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_. "
 
 
 def attribute_size(name: str, value: str) -> int:
     """Bytes that one attribute takes in the form-encoded header X-Qlik-Security (Qlik "Header authentication")."""
-    return len("=; ") + sum(1 if byte in _SAFE_IN_FORMS else 3 for text in (name, value) for byte in text.encode())
+    text = (name + value).encode()
+    return len("=; ") + len(text) + 2 * len(text.translate(None, _SAFE_IN_FORMS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

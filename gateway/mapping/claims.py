@@ -40,7 +40,7 @@ _MULTILINE: Final = frozenset({("address", "formatted"), ("address", "street_add
 
 def text_fault(text: str) -> str | None:
     """Why a string can neither be given to a rule nor put into a ticket; None: it can."""
-    if (unfit := _UNFIT.search(text)) is not None:
+    if not text.isprintable() and (unfit := _UNFIT.search(text)) is not None:  # what is unfit is not printable
         character = ord(unfit.group())
         kind = "a lone surrogate" if character >= 0xD800 else "a control character"  # noqa: PLR2004 the first surrogate
         return f"{kind} (U+{character:04X})"
@@ -84,21 +84,25 @@ class _Gate:
         return copy
 
     def _copy(self, value: object, path: tuple[str, ...], depth: int) -> JsonValue:
+        if isinstance(value, str):
+            self._count(path, depth)
+            return self.text(value, path)
         if isinstance(value, dict):
             return self.members(value, path, depth + 1)
         if isinstance(value, list):
             self._count(path, depth + 1)
             return [self._copy(item, path, depth + 1) for item in value if self._fits(item, path)]
         self._count(path, depth)
-        if isinstance(value, str):
-            return self.text(value, path)
         if value is None or isinstance(value, bool | int | float):
             return value
         raise ClaimsRefused(f"claim {show(path)} is no JSON value")
 
     def text(self, text: str, path: tuple[str, ...]) -> str:
-        lines = text.replace("\r\n", " ").replace("\n", " ") if path in _MULTILINE else text
-        if (fault := text_fault(lines)) is not None:
+        if not text.isprintable() and path in _MULTILINE:
+            fault = text_fault(text.replace("\r\n", " ").replace("\n", " "))
+        else:
+            fault = text_fault(text)
+        if fault is not None:
             raise ClaimsRefused(f"claim {show(path)} holds {fault}")
         self.longest = max(self.longest, len(text))
         return text
@@ -117,6 +121,8 @@ class _Gate:
 
     def _fits(self, value: object, path: tuple[str, ...]) -> bool:
         """Whether the runtime can hold a number; what it cannot hold is left out with a note (True for all but numbers)."""
+        if isinstance(value, str):
+            return True
         if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
             self.notes.append(f"claim {show(path)}: an integer beyond 64 bits was left out")
             return False

@@ -96,7 +96,7 @@ def _changed(actions: tuple[Action, ...], values: tuple[str, ...], before: tuple
             raise refusal(f"{place.what}: {action}: {error}") from None
         values = changes[-1].after
         for value in values:
-            _check_text(value, str(action), place)
+            _check_text(value, action, place)
     return Taken(values, tuple(changes))
 
 
@@ -137,7 +137,7 @@ def _scalar(value: object, path: tuple[str, ...], place: Place) -> Scalar:
 def _text(value: Scalar, source: Source, place: Place) -> str:
     """A scalar as it stands in a ticket: text as it is, numbers and booleans as JSON writes them; where one text is wanted, no other."""
     if isinstance(value, str):
-        _check_text(value, str(source), place)
+        _check_text(value, source, place)
         return value
     if place.single:
         raise place.refusal(f"{place.what}: {source} is {_kind(value)}, not a string")
@@ -146,7 +146,7 @@ def _text(value: Scalar, source: Source, place: Place) -> str:
     return json.dumps(value)
 
 
-def _check_text(value: str, source: str, place: Place) -> None:
+def _check_text(value: str, source: Source | Action, place: Place) -> None:
     if (fault := text_fault(value)) is not None:
         if place.single:
             raise MalformedUser(f"{place.what}: {source} holds {fault}")

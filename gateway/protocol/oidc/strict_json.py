@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from math import isfinite
+from typing import Final
 
 from gateway.model import JsonValue
 
@@ -20,7 +21,7 @@ class NotStrictJson(ValueError):
 def read_object(data: bytes) -> dict[str, JsonValue]:
     """One JSON object. Raises `NotStrictJson`, nothing else."""
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = _DECODER.decode(data.decode("utf-8"))
     except NotStrictJson:
         raise
     except UnicodeDecodeError as error:
@@ -48,3 +49,6 @@ def _finite(digits: str) -> float:
     if not isfinite(number):
         raise NotStrictJson("a number out of range")
     return number
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)

@@ -32,8 +32,9 @@ def check_user(user: QlikUser) -> None:
     check_directory(user.directory)
     check_name(user.directory, "directory")
     check_name(user.user_id, "user id")
-    for name, value in user.attributes:
+    for name in dict.fromkeys(name for name, _ in user.attributes):
         check_attribute_name(name)
+    for name, value in user.attributes:
         check_attribute_value(name, value)
     check_size(user.attributes)
 
@@ -92,7 +93,8 @@ def check_size(attributes: tuple[tuple[str, str], ...]) -> None:
 
 
 def _is_carried(text: str) -> bool:
-    return not any(unicodedata.category(character) in _UNCARRIED for character in text)
+    """None of `_UNCARRIED` is printable (`str.isprintable`), so that the usual text is not taken apart."""
+    return text.isprintable() or not any(unicodedata.category(character) in _UNCARRIED for character in text)
 
 
 def _is_blank(character: str) -> bool:
@@ -102,6 +104,8 @@ def _is_blank(character: str) -> bool:
 
 def _skeleton(text: str) -> str:
     """`text` with everything folded away in which two spellings of one word can differ: case, width, marks, invisible characters."""
+    if text.isascii():  # nothing of the following is there
+        return text.lower().strip()
     decomposed = unicodedata.normalize("NFKD", text)
     visible = "".join(character for character in decomposed if unicodedata.category(character) not in _INVISIBLE)
     return visible.upper().casefold().strip()
