@@ -16,13 +16,16 @@ from gateway import config, mapping
 from gateway.building import Builder
 from gateway.config.settings import Configuration, GatewaySettings, Listen, TlsPair
 from gateway.errors import GatewayError
-from gateway.journal import LogJournal, Metrics, start_logging
+from gateway.journal import LogJournal, start_logging
+from gateway.metrics import Metrics
 from gateway.ports import Clock, Entropy, ReplayStore
 from gateway.qlik.trust import as_file
 from gateway.reload import Reloader
 from gateway.routing import Live
+from gateway.stores.counting import MemoryCounter
 from gateway.stores.memory import MemoryReplayStore
 from gateway.system import SystemClock, SystemEntropy
+from gateway.web.pressure import Pressure
 from gateway.web.routes import gateway_application, management_application
 from gateway.web.server import GatewayRunner
 
@@ -54,10 +57,15 @@ class Gateway:
         self.settings = self._started_with = configuration.gateway
         self.metrics = Metrics()
         self.journal = LogJournal(self.metrics)
+        self.pressure = Pressure()
+        self.metrics.behind.set_function(lambda: max(self.pressure.standing(), self.pressure.overdue()))
+        self.metrics.in_hand.set_function(lambda: self.pressure.in_hand)
         self._builder = Builder(
             clock=clock,
             entropy=entropy or SystemEntropy(),
             replay=MemoryReplayStore(clock) if replay is None else replay,
+            counter=MemoryCounter(clock),
+            pressure=self.pressure,
             journal=self.journal,
         )
         self._state = self._builder.build(configuration)
@@ -76,6 +84,7 @@ class Gateway:
             await runner.setup()
             await web.TCPSite(runner, listen.host, listen.port, ssl_context=tls, backlog=1024).start()
             ports.append((str(runner.addresses[0][0]), int(runner.addresses[0][1])))
+        self.pressure.start()
         self._mark_ready(True)
         addresses = Addresses(gateway=ports[0], management=ports[1])
         self.journal.note("started", gateway=addresses.gateway, management=addresses.management, public_url=settings.public_url)
@@ -106,6 +115,7 @@ class Gateway:
             await asyncio.wait_for((hurry or asyncio.Event()).wait(), drain)
         for runner in self._runners:
             await runner.cleanup()
+        self.pressure.stop()
         await self._builder.close()
         self.journal.note("stopped")
 

@@ -31,7 +31,7 @@ from gateway.idp.saml_metadata import Fixed, MetadataSource, Publication, Publis
 from gateway.journal import LogJournal
 from gateway.login import LoginPipeline
 from gateway.outbound import OutboundClient, policy_for
-from gateway.ports import Clock, Entropy, IdentityProvider, ReplayStore
+from gateway.ports import Clock, Counter, Entropy, IdentityProvider, ReplayStore
 from gateway.protocol import saml
 from gateway.protocol.oidc import RelyingParty
 from gateway.qlik import QlikSite
@@ -41,6 +41,8 @@ from gateway.sealing import KEY_SIZE, Sealer
 from gateway.web import trial_links
 from gateway.web.context import Services
 from gateway.web.cookies import LoginCookies
+from gateway.web.guard import Guard
+from gateway.web.pressure import Pressure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,11 @@ class State:
 class Builder:
     """Builds one state after the other, for one running gateway."""
 
-    def __init__(self, *, clock: Clock, entropy: Entropy, replay: ReplayStore, journal: LogJournal) -> None:
+    def __init__(  # noqa: PLR0913 (a composition root)
+        self, *, clock: Clock, entropy: Entropy, replay: ReplayStore, counter: Counter, pressure: Pressure, journal: LogJournal
+    ) -> None:
         self._clock, self._entropy, self._replay, self._journal = clock, entropy, replay, journal
+        self._counter, self._pressure = counter, pressure
         self._own_key = secrets.token_bytes(KEY_SIZE)
         self._large = LargeResponses()
         self._tls: dict[bytes | None, ssl.SSLContext] = {}
@@ -161,6 +166,17 @@ class Builder:
             journal=self._journal,
             clock=self._clock,
             entropy=self._entropy,
+            guard=self._guard(settings),
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+    def _guard(self, settings: GatewaySettings) -> Guard:
+        return Guard(
+            limits=settings.limits,
+            pressure=self._pressure,
+            counter=self._counter,
+            clock=self._clock,
+            journal=self._journal,
             trusted_proxies=settings.trusted_proxies,
         )
 

@@ -2,8 +2,7 @@
 
 Lines are structlog's JSON (or console) on one stream: one per request, one per login outcome. Nothing that a browser, a
 provider or a node sent is written but what an event carries: names from the configuration, codes, digests and the
-`detail` of an error, whose writers keep tokens, codes, secrets and assertions out. Metrics' labels come from the
-configuration only. The only module that knows structlog and prometheus-client.
+`detail` of an error, whose writers keep tokens, codes, secrets and assertions out. The only module that knows structlog.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway import __version__
 from gateway.events import (
     CertificatesKnown,
     ConfigRefused,
@@ -34,9 +31,8 @@ from gateway.events import (
     SessionsLeft,
     TrialEnded,
 )
+from gateway.metrics import Metrics
 
-METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 MOST_SHOWN = 50
 """Names or sentences in one field of a line."""
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -79,56 +75,6 @@ class _Bridge(logging.Handler):
 def _without_line_breaks(_logger: object, _name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """The console form must not be fooled by a line break inside a value; JSON escapes it anyway."""
     return {key: value.replace("\r", " ").replace("\n", " ⏎ ") if isinstance(value, str) else value for key, value in line.items()}
-
-
-class Metrics:
-    """All that `/metrics` tells, in a registry of its own."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name, text, labels, registry=self.registry)
-
-        self.starts = counter("qlikgw_logins_started_total", "Browsers sent to an identity provider", "vp", "idp")
-        self.logins = counter("qlikgw_logins_total", "Logins by outcome (success, rejected) and error code", "vp", "idp", "outcome", "code")
-        self.rules = counter("qlikgw_access_refusals_total", "Logins that an access rule refused, by its id", "vp", "idp", "rule")
-        self.logouts = counter("qlikgw_logouts_total", "Users whose Qlik sessions were all ended, by origin", "vp", "origin")
-        self.ended_sessions = counter("qlikgw_qlik_sessions_ended_total", "Qlik sessions that nodes say they ended", "vp")
-        self.left_sessions = counter(
-            "qlikgw_qlik_session_end_failures_total", "Requests to end a user's sessions that failed", "vp", "node", "code"
-        )
-        self.refused_logouts = counter("qlikgw_logouts_refused_total", "Messages about a logout that were refused", "idp", "code")
-        self.requests = counter("qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status")
-        self.seconds = Histogram(
-            "qlikgw_http_request_duration_seconds", "Time to answer", ("route",), buckets=BUCKETS, registry=self.registry
-        )
-        self.keys = counter(
-            "qlikgw_idp_key_refreshes_total", "Fetches of signing keys by outcome (changed, same, failed)", "idp", "outcome"
-        )
-        self.disagreements = counter("qlikgw_saml_disagreements_total", "SAML responses that two engines judged differently", "idp")
-        self.certificates = Gauge(
-            "qlikgw_saml_certificate_end_timestamp_seconds",
-            "When a certificate of a SAML registration ends",
-            ("idp", "certificate"),
-            registry=self.registry,
-        )
-        self.reloads = counter("qlikgw_config_reloads_total", "Reloads by outcome (applied, unchanged, refused)", "outcome")
-        self.reload_good = self._gauge("qlikgw_config_last_reload_successful", "0 while the configuration on disk cannot be used")
-        self.reload_time = self._gauge(
-            "qlikgw_config_last_reload_success_timestamp_seconds", "When the configuration in use was last found good"
-        )
-        self.restart_needed = self._gauge("qlikgw_config_restart_needed", "1 while a changed setting waits for a restart")
-        self.ready = self._gauge("qlikgw_ready", "1 while the gateway takes new logins")
-        self.reload_good.set(1)
-        self.reload_time.set_to_current_time()
-        Gauge("qlikgw_build_info", "Version of the gateway", ("version",), registry=self.registry).labels(__version__).set(1)
-
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, registry=self.registry)
-
-    def render(self) -> bytes:
-        return generate_latest(self.registry)
 
 
 class LogJournal:

@@ -64,7 +64,7 @@ def _gateway(wire: GatewayWire, surroundings: Surroundings) -> GatewaySettings:
         outbound=_outbound(wire.outbound, surroundings),
         logging=LoggingSettings(level=wire.logging.level, format=wire.logging.format),
         cache_dir=None if wire.cache_dir is None else Path(surroundings.path(wire.cache_dir)),
-        limits=LimitSettings(starts_per_client=wire.limits.starts_per_client),
+        limits=LimitSettings(**wire.limits.model_dump()),
         drain=wire.drain,
     )
 

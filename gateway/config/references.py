@@ -25,7 +25,6 @@ def check_gateway(document: Document, providers: Collection[str]) -> None:
     root = document.root
     _check_listeners(document, root)
     _check_store(document, root)
-    _check_limits(document, root)
     for _, site in root.sections("qlik_sites"):
         _check_nodes(document, site)
     _check_duplicates(document, root)
@@ -89,12 +88,6 @@ def check_store_url(document: Document, place: Node, url: str) -> None:
     if document.root.get("cookie_keys") is None:
         hint = "make one: qlikgw keygen cookie"
         document.report(Code.COOKIE_KEYS, place, "a shared store needs cookie_keys: without them no replica opens another's logins", hint)
-
-
-def _check_limits(document: Document, root: Section) -> None:
-    limit = root.get("limits", "starts_per_client")
-    if isinstance(limit, Scalar) and isinstance(limit.value, int) and not document.has_problem_at(limit.spot):
-        document.report(Code.NOT_AVAILABLE, limit, "this version has no limit per client", "write null, or leave it out")
 
 
 def _check_nodes(document: Document, site: Section) -> None:

@@ -63,9 +63,11 @@ class LoggingSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
-    """Logins that one client may start per minute; None: as many as it likes."""
+    """Per minute; None: no limit. A client is an IPv4 address or the /64 of an IPv6 one."""
 
     starts_per_client: int | None = None
+    requests_per_client: int | None = None
+    starts_per_provider: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from gateway.config.wire import REFUSED, Readers, Wire
 
 W = TypeVar("W", bound=Wire)
 
-NULLABLE = frozenset({"starts_per_client", "name_id_format", "idp_initiated"})
+NULLABLE = frozenset({"starts_per_client", "requests_per_client", "starts_per_provider", "name_id_format", "idp_initiated"})
 """Keys for which a written `null` means something. A key with nothing behind it is always a mistake."""
 
 ELSEWHERE = {

@@ -25,6 +25,8 @@ LoginLifetime = Annotated[timedelta, Reads(values.duration(timedelta(minutes=1),
 Drain = Annotated[timedelta, Reads(values.duration(timedelta(0), timedelta(minutes=5)), _DURATION)]
 ClockSkew = Annotated[timedelta, Reads(values.duration(timedelta(0), timedelta(seconds=180)), _DURATION)]
 NetworkText = Annotated[Network, Reads(values.read_network, {"examples": ["10.0.0.0/8"]})]
+PerMinute = Annotated[int, Field(ge=1)] | None
+_INTEGER_OR_NULL: JsonDict = {"type": ["integer", "null"]}
 Host = Annotated[str, Reads(values.read_listen_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Domain = Annotated[str, Reads(provider_values.read_domain, {"examples": ["example.com"]})]
@@ -99,10 +101,20 @@ class LoggingWire(Wire):
 class LimitsWire(Wire):
     """Limits beside the overload guard, which is always there."""
 
-    starts_per_client: Annotated[int, Field(ge=1)] | None = Field(
+    starts_per_client: PerMinute = Field(
         default=None,
-        description="Logins that one client may start per minute; null: no limit.",
-        json_schema_extra={"type": ["integer", "null"]},
+        description="Requests that begin a login, per minute and client (an IPv4 address, an IPv6 /64); null: no limit.",
+        json_schema_extra=_INTEGER_OR_NULL,
+    )
+    requests_per_client: PerMinute = Field(
+        default=None,
+        description="Requests of any other kind (returns from providers, logouts, the rest), each kind by itself; null: no limit.",
+        json_schema_extra=_INTEGER_OR_NULL,
+    )
+    starts_per_provider: PerMinute = Field(
+        default=None,
+        description="Logins begun with one identity provider per minute; null: no limit.",
+        json_schema_extra=_INTEGER_OR_NULL,
     )
 
 

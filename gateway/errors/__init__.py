@@ -30,7 +30,6 @@ from gateway.errors.browser import (
     NoLoginInFlight,
     NotANavigation,
     NotFound,
-    Overloaded,
     PrefetchRefused,
     RequestTooLarge,
     UnknownHint,
@@ -55,6 +54,7 @@ from gateway.errors.identity import (
     UserIdUnmapped,
 )
 from gateway.errors.kind import ACCOUNT, AGAIN, TELL_ADMIN, TELL_IDP, TELL_QLIK, Blame, GatewayError, InternalError
+from gateway.errors.load import Overloaded, ProviderBusy, TooManyRequests
 from gateway.errors.operation import ConfigError, StoreError, StoreFull, StoreUnavailable
 from gateway.errors.provider import (
     AddressRefused,
@@ -164,6 +164,7 @@ __all__ = [
     "PrefixUnknown",
     "ProofAlreadyUsed",
     "ProviderAnswer",
+    "ProviderBusy",
     "ProviderError",
     "ProviderUnreachable",
     "QlikError",
@@ -211,6 +212,7 @@ __all__ = [
     "TokenSubject",
     "TokenTimes",
     "TokenType",
+    "TooManyRequests",
     "UnknownHint",
     "UnknownNode",
     "UnknownSealingKey",

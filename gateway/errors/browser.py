@@ -138,11 +138,3 @@ class LinkRefused(BrowserError):
     code = "QGW-119"
     title = "This link to a test sign-in cannot be used"
     advice = "Ask for a new one: a link is good for one sign-in, within ten minutes."
-
-
-class Overloaded(BrowserError):
-    """More work than the gateway takes at once."""
-
-    code, status = "QGW-117", 503
-    title = "The gateway is busy"
-    advice = "Wait a few seconds, then open the Qlik link again."

@@ -35,9 +35,12 @@ class GatewayError(Exception):
     blame: ClassVar[Blame] = Blame.OPERATOR
     title: ClassVar[str] = "Something went wrong inside the gateway"
     advice: ClassVar[str] = TELL_ADMIN
+    retry_seconds: ClassVar[int | None] = None
+    """After how many seconds another try may help (`Retry-After`, RFC 9110 §10.2.3), where an error knows no better."""
 
-    def __init__(self, detail: str = "", *, rule: str | None = None, message: str | None = None) -> None:
+    def __init__(self, detail: str = "", *, rule: str | None = None, message: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(detail)
+        self.retry_after = self.retry_seconds if retry_after is None else retry_after
         self.detail = detail
         self.rule = rule
         self.message = message

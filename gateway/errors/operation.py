@@ -20,6 +20,7 @@ class StoreError(GatewayError):
     code, status = "QGW-600", 503
     title = "The gateway cannot finish sign-ins at the moment"
     advice = "Wait a moment, then open the Qlik link again."
+    retry_seconds = 5
 
 
 class StoreUnavailable(StoreError):

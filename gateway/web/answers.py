@@ -26,10 +26,17 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
     rule = None if error.rule is None else pages.RefusingRule(id=error.rule, message=error.message)
     if isinstance(error, NotANavigation) or prefers_json(request.headers.get("Accept", "")):
         body = pages.error_json(type(error), correlation_id=trail.correlation_id, rule=rule)
-        return web.json_response(body, status=error.status, headers=pages.ANSWER_HEADERS)
+        return web.json_response(body, status=error.status, headers={**pages.ANSWER_HEADERS, **when_to_retry(error)})
     now = request[SERVICES].clock.now()
     page = pages.error_page(type(error), correlation_id=trail.correlation_id, now=now, ways=ways_on(trail, error), rule=rule)
-    return page_response(page, error.status)
+    response = page_response(page, error.status)
+    response.headers.update(when_to_retry(error))
+    return response
+
+
+def when_to_retry(error: GatewayError) -> dict[str, str]:
+    """RFC 9110 §10.2.3, where the error knows."""
+    return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
 
 
 def ways_on(trail: Trail, error: GatewayError) -> pages.Ways | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -21,6 +22,8 @@ FORM_SECONDS = 10.0
 """How long the body of a form may take to arrive."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 FRAMES = frozenset({"iframe", "frame", "embed", "object", "fencedframe"})
+LONGEST_ADDRESS = 64
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -133,25 +136,31 @@ def _q(parameters: list[str]) -> float:
 
 
 def client_address(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
-    """Who asks: the peer, or, while the peer is a trusted proxy, the last address in X-Forwarded-For that is not."""
-    hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
-    address = request.remote or ""
-    while hops and _is_trusted(address, trusted):
-        address = hops.pop()
-    return address[:45] if _valid(address) else ""
+    """Who asks: the peer, or, while that is a trusted proxy, the last address in X-Forwarded-For that is not. Empty: unknown."""
+    hops = [hop for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
+    address = _address(request.remote or "")
+    while hops and address is not None and _within(address, trusted):
+        address = _address(hops.pop())
+    return "" if address is None else str(address)
 
 
-def _valid(address: str) -> bool:
+def is_trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address is one of the proxies that are believed."""
+    ip = _address(address)
+    return ip is not None and _within(ip, trusted)
+
+
+def _within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    return any(ip in network for network in networks if network.version == ip.version)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address as proxies write it: with a port, in brackets; an IPv4 one also as a dual-stack socket shows it (RFC 4291 §2.5.5.2)."""
+    bare = text.strip()[:LONGEST_ADDRESS]
+    if found := _WITH_PORT.fullmatch(bare):
+        bare = found[1] or found[2]
     try:
-        ip_address(address)
+        ip = ip_address(bare)
     except ValueError:
-        return False
-    return True
-
-
-def _is_trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
-    return any(ip in network for network in trusted if network.version == ip.version)
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip

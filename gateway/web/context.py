@@ -12,6 +12,7 @@ from gateway.login import LoginPipeline
 from gateway.ports import Clock, Entropy
 from gateway.routing import Live, RoutingTable
 from gateway.web.cookies import LoginCookies
+from gateway.web.guard import Guard
 from gateway.web.trial_links import TrialLinks
 
 
@@ -31,6 +32,7 @@ class Services:
     journal: LogJournal
     clock: Clock
     entropy: Entropy
+    guard: Guard
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 

@@ -18,6 +18,7 @@ from gateway.events import LoginRejected
 from gateway.web.answers import error_response
 from gateway.web.browser import client_address
 from gateway.web.context import LIVE, SERVICES, TRAIL, Services, Trail
+from gateway.web.guard import endpoint_of
 
 HSTS = "max-age=31536000"
 SERVER = "qlikgw"
@@ -53,7 +54,10 @@ async def served(request: web.Request, handler: Handler, services: Services) -> 
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The handler's answer, or the error's."""
     try:
-        return await handler(request)
+        guard, endpoint = request[SERVICES].guard, endpoint_of(request)
+        with guard.admitted(endpoint):
+            await guard.check_client(request, endpoint)
+            return await handler(request)
     except GatewayError as error:
         return refused(request, error)
     except web.HTTPException as error:

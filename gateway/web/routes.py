@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.journal import Metrics
+from gateway.metrics import Metrics
 from gateway.routing import Live
 from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import LIVE, Services

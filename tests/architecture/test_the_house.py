@@ -23,7 +23,7 @@ ONE_IMPORTER = {
     "yaml": ("config",),
     "pydantic": ("config",),
     "structlog": ("journal.py",),
-    "prometheus_client": ("journal.py",),
+    "prometheus_client": ("metrics.py",),
     "aiohttp": ("web", "outbound.py", "qlik", "app.py", "demo"),
     "jinja2": ("web/pages", "demo/pages"),
     "click": ("cli",),

@@ -633,13 +633,6 @@ MISTAKES = (
         Told(2, "redis://:hunter2-8Qm@redis:6379", 521, "this version keeps its marks in memory only", "write url: memory:"),
     ),
     Mistake(
-        "a limit for later",
-        GATEWAY,
-        "schema: 1\n",
-        "schema: 1\nlimits: {starts_per_client: 5}\n",
-        Told(2, "5", 521, "this version has no limit per client", "write null, or leave it out"),
-    ),
-    Mistake(
         "a duration without unit",
         ENTRA,
         "mapping:",

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 from gateway import config
 from gateway.building import Builder
 from gateway.demo.certificates import make_site
-from gateway.journal import LogJournal, Metrics, start_logging
+from gateway.journal import LogJournal, start_logging
+from gateway.metrics import Metrics
 from gateway.stores.memory import MemoryReplayStore
 from gateway.system import SystemClock, SystemEntropy
 from tests.flow.living import edit, follow

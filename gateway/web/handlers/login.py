@@ -50,6 +50,7 @@ async def send_to_provider(
     """Begin the login."""
     trail = request[TRAIL]
     trail.idp = idp
+    await request[SERVICES].guard.check_provider(idp)
     handle = browser_handle(request)
     visitor = Visitor(browser=handle.value, chosen=chosen, fresh=handle.signed_out)
     return sent(request, *await request[SERVICES].pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor))

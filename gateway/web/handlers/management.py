@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.journal import METRICS_CONTENT_TYPE, Metrics
+from gateway.metrics import METRICS_CONTENT_TYPE, Metrics
 from gateway.routing import Live
 
 READY = web.AppKey("ready", Live[bool])

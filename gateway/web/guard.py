@@ -1,0 +1,155 @@
+"""What the gateway takes on: sheds work before it becomes slow, and limits single clients and providers where asked to.
+
+Requests that begin a login are turned away long before those that end one, because a returning browser carries a password
+that its user has just typed. All of it happens before anything is done with a request, so the same one may be sent again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from aiohttp import web
+
+from gateway.config.settings import LimitSettings
+from gateway.errors import Overloaded, ProviderBusy, TooManyRequests
+from gateway.journal import LogJournal
+from gateway.ports import Clock, Counter
+from gateway.web.browser import client_address, is_trusted
+from gateway.web.pressure import Pressure
+
+WINDOW = timedelta(minutes=1)
+QUIET_SECONDS = 10.0
+"""A warning that would come with every request comes once in this time."""
+FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
+IPV6_CLIENT = 64
+"""Bits: the least that one household or office is given (RFC 6177)."""
+
+
+class Endpoint(StrEnum):
+    """Kinds of requests, each counted by itself."""
+
+    START = "start"
+    RETURN = "return"
+    LOGOUT = "logout"
+    OTHER = "other"
+
+
+ENDPOINTS = {
+    "/vp/{vp}/login": Endpoint.START,
+    "/vp/{vp}/login/": Endpoint.START,
+    "/idp/{idp}/callback": Endpoint.RETURN,
+    "/idp/{idp}/acs": Endpoint.RETURN,
+    "/vp/{vp}/logout": Endpoint.LOGOUT,
+    "/idp/{idp}/slo": Endpoint.LOGOUT,
+    "/idp/{idp}/backchannel-logout": Endpoint.LOGOUT,
+    "/idp/{idp}/frontchannel-logout": Endpoint.LOGOUT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How late work may be throughout (seconds), how long one round of it may take (seconds), how many requests may be in hand."""
+
+    standing: float
+    overdue: float
+    in_hand: int
+
+
+EAGER = Most(0.04, 0.25, 1_500)
+PATIENT = Most(0.4, 1.2, 4_000)
+MOST = {Endpoint.START: EAGER, Endpoint.RETURN: PATIENT, Endpoint.LOGOUT: PATIENT, Endpoint.OTHER: EAGER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """One gateway's. `counter` is shared by all replicas where the store is; `pressure` is this process's own."""
+
+    limits: LimitSettings
+    pressure: Pressure
+    counter: Counter
+    clock: Clock
+    journal: LogJournal
+    trusted_proxies: Sequence[IPv4Network | IPv6Network]
+    told: dict[str, float] = field(default_factory=dict, init=False)
+
+    @contextmanager
+    def admitted(self, endpoint: Endpoint) -> Iterator[None]:
+        """Take the request on until the end of the block. Raises `Overloaded`."""
+        pressure, most = self.pressure, MOST[endpoint]
+        standing, overdue = pressure.standing(), pressure.overdue()
+        if standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
+            self.journal.metrics.shed.labels(endpoint).inc()
+            late = f"{max(standing, overdue):.3f} s behind, {pressure.in_hand} requests in hand"
+            self._tell("shedding", endpoint=endpoint.value, state=late)
+            raise Overloaded(late)
+        with pressure.counted():
+            yield
+
+    async def check_client(self, request: web.Request, endpoint: Endpoint) -> None:
+        """Not more requests of this kind from this client's network than `limits` allows. Raises `TooManyRequests`."""
+        limits = self.limits
+        most = limits.starts_per_client if endpoint is Endpoint.START else limits.requests_per_client
+        if most is None:
+            return
+        network = client_network(request, self.trusted_proxies)
+        if network is None:
+            self.journal.metrics.unlimited.inc()
+            self._tell(
+                "client_limits_off", peer=request.remote, reason="forwarded requests from a network that trusted_proxies does not name"
+            )
+        elif await self._count(f"{endpoint}:{network}") > most:
+            self.journal.metrics.limited.labels(f"{endpoint}_per_client").inc()
+            raise TooManyRequests(f"more than {most} a minute ({endpoint}) from {network}", retry_after=self._rest_of_window())
+
+    async def check_provider(self, idp: str) -> None:
+        """Not more logins begun with this provider than `limits` allows. Raises `ProviderBusy`."""
+        most = self.limits.starts_per_provider
+        if most is not None and await self._count(f"provider:{idp}") > most:
+            self.journal.metrics.limited.labels("start_per_provider").inc()
+            self._tell("provider_limited", idp=idp, most=most)
+            raise ProviderBusy(f"more than {most} logins a minute with {idp}", retry_after=self._rest_of_window())
+
+    async def _count(self, what: str) -> int:
+        """How many there were in this minute of the clock; all replicas count the same minute."""
+        return await self.counter.add(f"limit:{what}:{int(self._now() // WINDOW.total_seconds())}", WINDOW)
+
+    def _rest_of_window(self) -> int:
+        length = WINDOW.total_seconds()
+        return math.ceil(length - self._now() % length)
+
+    def _now(self) -> float:
+        return self.clock.now().timestamp()
+
+    def _tell(self, event: str, **fields: object) -> None:
+        now = time.monotonic()
+        if now - self.told.get(event, -QUIET_SECONDS) >= QUIET_SECONDS:
+            self.told[event] = now
+            self.journal.warn(event, **fields)
+
+
+def endpoint_of(request: web.Request) -> Endpoint:
+    """Which kind of request this is."""
+    resource = request.match_info.route.resource
+    return Endpoint.OTHER if resource is None else ENDPOINTS.get(resource.canonical, Endpoint.OTHER)
+
+
+def client_network(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
+    """Who asks, as far as limits tell clients apart: an IPv4 address, the /64 of an IPv6 one.
+
+    None where that cannot be known, because a proxy passes requests on whose network nobody named, or a named one that
+    does not say for whom: all its users would share one limit.
+    """
+    if not is_trusted(request.remote or "", trusted) and any(name in request.headers for name in FORWARDED):
+        return None
+    address = client_address(request, trusted)
+    if not address or is_trusted(address, trusted):
+        return None
+    ip = ip_address(address)
+    return address if ip.version == 4 else str(ip_network((ip, IPV6_CLIENT), strict=False))  # noqa: PLR2004

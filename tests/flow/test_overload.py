@@ -1,0 +1,135 @@
+"""What happens when more comes than the gateway can do: it turns away early, the beginnings first, and nothing is half done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from gateway.web.guard import EAGER, PATIENT
+from gateway.web.pressure import BEAT, STANDING, Pressure
+from tests.flow.world import World
+
+
+def press(world: World, seconds: float) -> None:
+    """Every beat came that late, until `release`."""
+    world.gateway.pressure.stop()
+    world.gateway.pressure._late.extend([seconds] * STANDING)
+
+
+def release(world: World) -> None:
+    press(world, 0.0)
+
+
+BUSY = EAGER.standing * 2
+DROWNING = PATIENT.standing * 2
+
+
+async def test_a_login_is_not_begun_while_the_gateway_is_behind(world: World) -> None:
+    browser = world.browser()
+    start = (await world.ask_hub(browser)).location
+    press(world, BUSY)
+    answer = await browser.get(start)
+    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "QGW-117", "3")
+    assert not answer.set_cookies
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert 'qlikgw_requests_shed_total{endpoint="start"} 1.0' in await world.metrics()
+    release(world)
+    assert (await browser.get(start)).status == 302
+
+
+async def test_programs_are_told_the_same(world: World) -> None:
+    start = (await world.ask_hub(world.browser())).location
+    press(world, BUSY)
+    answer = await world.browser().get(start, Accept="application/json")
+    assert (answer.status, answer.json()["code"], answer.headers["Retry-After"]) == (503, "QGW-117", "3")
+
+
+async def test_a_login_that_comes_back_is_finished_while_beginnings_are_turned_away(world: World) -> None:
+    browser = world.browser()
+    callback = (await world.to_callback(browser)).location
+    press(world, BUSY)
+    assert (await world.browser().get(f"{world.url}/vp/sales/login")).status == 503
+    answer = await browser.get(callback)
+    assert answer.status == 302
+    assert "qlikTicket=" in answer.location
+
+
+async def test_a_return_that_is_turned_away_is_not_used_up(world: World) -> None:
+    browser = world.browser()
+    callback = (await world.to_callback(browser)).location
+    press(world, DROWNING)
+    answer = await browser.get(callback)
+    assert (answer.status, answer.code) == (503, "QGW-117")
+    assert not answer.set_cookies
+    assert not world.sessions()
+    release(world)
+    assert (await browser.follow(await browser.get(callback))).status == 200
+    assert len(world.sessions()) == 1
+
+
+async def test_probes_answer_however_far_the_gateway_is_behind(world: World) -> None:
+    press(world, DROWNING)
+    for probe in ("livez", "readyz"):
+        assert (await world.browser().get(f"{world.management}/{probe}")).status == 200
+    assert f"qlikgw_behind_seconds {DROWNING}" in await world.metrics()
+
+
+async def test_too_many_requests_in_hand_are_overload_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait for providers and nodes, and each of them takes memory."""
+    browser = world.browser()
+    callback = (await world.to_callback(browser)).location
+    monkeypatch.setattr(world.gateway.pressure, "in_hand", EAGER.in_hand)
+    assert (await world.browser().get(f"{world.url}/vp/sales/login")).code == "QGW-117"
+    assert (await browser.get(callback)).status == 302
+    assert world.gateway.pressure.in_hand == EAGER.in_hand, "counted back"
+
+
+class Loop:
+    """An event loop whose time is told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.calls: list[tuple[float, Any, Any]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, call: Any, *args: Any) -> None:
+        self.calls.append((when, call, args))
+
+    def turn(self, late: Iterable[float]) -> None:
+        """One beat after the other, so much later than each was due."""
+        for seconds in late:
+            when, call, args = self.calls.pop()
+            self.now = when + seconds
+            call(*args)
+
+
+def measured(*late: float) -> tuple[Pressure, Loop]:
+    loop, pressure = Loop(), Pressure()
+    pressure._loop = loop  # type: ignore[assignment]
+    pressure._await_beat(loop)  # type: ignore[arg-type]
+    loop.turn(late)
+    return pressure, loop
+
+
+def test_only_a_standing_queue_is_pressure() -> None:
+    assert measured(0.1, 0.3, 0.2)[0].standing() == pytest.approx(0.1)
+    assert measured(0.0, 3.0, 0.0)[0].standing() == 0.0, "a hiccup"
+
+
+def test_one_beat_in_time_ends_it() -> None:
+    pressure, loop = measured(0.5, 0.5, 0.5)
+    assert pressure.standing() == pytest.approx(0.5)
+    loop.turn([0.0])
+    assert pressure.standing() == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_round_of_work_that_takes_too_long_is_noticed_while_it_lasts() -> None:
+    pressure, loop = measured(0.0)
+    assert pressure.overdue() == 0.0
+    loop.now += BEAT + 0.4
+    assert pressure.overdue() == pytest.approx(0.4)
+    assert pressure.standing() == 0.0
