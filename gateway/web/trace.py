@@ -14,15 +14,11 @@ from typing import Final
 
 from gateway.explain import Explanation
 from gateway.model import Claims, JsonValue, QlikUser, VerifiedIdentity
+from gateway.web.veil import Veil
 
-HIDDEN: Final = "(not shown)"
-_TOKENS: Final = frozenset({"access_token", "refresh_token", "id_token", "jwt", "id_token_hint", "code", "client_secret", "assertion"})
-"""Members that carry what opens something elsewhere, such as the access token of a distributed claim (OIDC Core §5.6.2)."""
-_COMPACT: Final = re.compile(r"e[yw][A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){2,4}")
-"""A JWS or JWE in compact form (RFC 7515 §7.1, RFC 7516 §7.1): its header is JSON, which begins like this in base64url."""
-_SHORTEST_TOKEN: Final = 40
 _OF_ONE_LOGIN: Final = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "jti", "sid", "session_state"})
 """Claims that are another at every login, and say nothing about the user."""
+_UNFIT: Final = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -55,38 +51,25 @@ class Trace:
 
 def trace_of(told: Explanation, identity: VerifiedIdentity, *, idp: str, virtual_proxy: str) -> Trace:
     """The explanation of what this identity becomes, as texts."""
-    refusal = told.refusal
-    shown = {name: without_tokens(value, name) for name, value in identity.claims.items()}
-    name_id = {} if identity.name_id is None else {"name_id": identity.name_id}
+    refusal, veil = told.refusal, Veil.over(identity.claims)
+    shown = {veil.text(name): veil.value(value, name) for name, value in identity.claims.items()}
+    name_id = {} if identity.name_id is None else {"name_id": veil.text(identity.name_id)}
     return Trace(
         idp=idp,
         virtual_proxy=virtual_proxy,
         code=None if refusal is None else refusal.code,
         title="" if refusal is None else refusal.title,
-        detail="" if refusal is None else refusal.detail,
-        notes=told.notes,
+        detail="" if refusal is None else veil.text(refusal.detail),
+        notes=tuple(map(veil.text, told.notes)),
         claims=_json(shown if not name_id else {"claims": shown, **name_id}),
-        steps=tuple(_steps(told)),
-        rules=tuple(_rules(told)),
-        ticket_request=None if told.ticket_request is None else _json(told.ticket_request),
-        test_case=as_test(told, shown, name_id, virtual_proxy=virtual_proxy),
+        steps=tuple(_steps(told, veil)),
+        rules=tuple(_rules(told, veil)),
+        ticket_request=None if told.ticket_request is None else _json(veil.value(dict(told.ticket_request))),
+        test_case=as_test(told, shown, name_id, veil, virtual_proxy=virtual_proxy),
     )
 
 
-def without_tokens(value: JsonValue, name: str = "") -> JsonValue:
-    """A claim as it may be shown: tokens inside it are taken out, wherever they stand."""
-    if name.lower() in _TOKENS:
-        return HIDDEN
-    if isinstance(value, str):
-        return _COMPACT.sub(lambda match: HIDDEN if len(match[0]) >= _SHORTEST_TOKEN else match[0], value)
-    if isinstance(value, dict):
-        return {key: without_tokens(inner, key) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [without_tokens(inner) for inner in value]
-    return value
-
-
-def as_test(told: Explanation, claims: Claims, name_id: Mapping[str, str], *, virtual_proxy: str) -> str:
+def as_test(told: Explanation, claims: Claims, name_id: Mapping[str, str], veil: Veil, *, virtual_proxy: str) -> str:
     """An entry of `tests:` in the identity provider's file that comes out like this sign-in."""
     kept = {name: value for name, value in claims.items() if name not in _OF_ONE_LOGIN}
     case: dict[str, JsonValue] = {"name": "copied from a test sign-in", "claims": kept, **name_id, "virtual_proxy": virtual_proxy}
@@ -94,38 +77,41 @@ def as_test(told: Explanation, claims: Claims, name_id: Mapping[str, str], *, vi
         case["refused"] = told.refusal.code
         case |= {} if told.refusal.rule is None else {"rule": told.refusal.rule}
     elif told.user is not None:
-        case["expect"] = _expected(told.user)
+        case["expect"] = _expected(told.user, veil)
     return "\n".join(_yaml_item(case))
 
 
-def _expected(user: QlikUser) -> dict[str, JsonValue]:
+def _expected(user: QlikUser, veil: Veil) -> dict[str, JsonValue]:
     attributes: dict[str, list[JsonValue]] = {}
     for name, value in user.attributes:
-        attributes.setdefault(name, []).append(value)
+        attributes.setdefault(name, []).append(veil.text(value))
     single_or_all = {name: values[0] if len(values) == 1 else values for name, values in attributes.items()}
-    return {"user_directory": user.directory, "user_id": user.user_id, "attributes": single_or_all}
+    return {"user_directory": user.directory, "user_id": veil.text(user.user_id), "attributes": single_or_all}
 
 
-def _texts(values: Sequence[str]) -> str:
-    return ", ".join(json.dumps(value, ensure_ascii=False) for value in values) or "no value"
+def _texts(values: Sequence[str], veil: Veil) -> str:
+    return ", ".join(json.dumps(veil.text(value), ensure_ascii=False) for value in values) or "no value"
 
 
-def _steps(told: Explanation) -> Iterator[Line]:
+def _steps(told: Explanation, veil: Veil) -> Iterator[Line]:
     for step in told.steps:
-        changes = [f"{change.action}: {_texts(change.before)} → {_texts(change.after)} {change.note}".rstrip() for change in step.changes]
-        outcome = [] if step.output is None else [_texts(step.output)]
+        changes = [
+            f"{change.action}: {_texts(change.before, veil)} → {_texts(change.after, veil)} {veil.text(change.note)}".rstrip()
+            for change in step.changes
+        ]
+        outcome = [] if step.output is None else [_texts(step.output, veil)]
         yield Line(
             name=step.name,
             source=step.source,
-            outcome="\n".join([*changes, *outcome, *filter(None, [step.note])]),
+            outcome="\n".join([*changes, *outcome, *filter(None, [veil.text(step.note)])]),
             good=None if step.output is None else True,
         )
 
 
-def _rules(told: Explanation) -> Iterator[Line]:
+def _rules(told: Explanation, veil: Veil) -> Iterator[Line]:
     for rule in told.rules:
         passed = rule.refusal is None
-        outcome = "passed" if rule.refusal is None else f"{rule.refusal.code}: {rule.refusal.detail}"
+        outcome = "passed" if rule.refusal is None else f"{rule.refusal.code}: {veil.text(rule.refusal.detail)}"
         source = f"{'deny when' if rule.denies else 'allow'} {rule.expression}"
         yield Line(name=f"{rule.owner}, rule {rule.id}", source=source, outcome=outcome, good=passed)
 
@@ -143,9 +129,14 @@ def _yaml_item(case: Mapping[str, JsonValue]) -> Iterator[str]:
 def _yaml(value: Mapping[str, JsonValue], depth: int) -> Iterator[str]:
     indent = "  " * depth
     for name, inner in value.items():
-        key = name if _PLAIN.fullmatch(name) and name.lower() not in {"true", "false", "null"} else json.dumps(name, ensure_ascii=False)
+        key = name if _PLAIN.fullmatch(name) and name.lower() not in {"true", "false", "null"} else _quoted(name)
         if isinstance(inner, dict) and inner:
             yield f"{indent}{key}:"
             yield from _yaml(inner, depth + 1)
         else:
-            yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
+            yield f"{indent}{key}: {_quoted(inner)}"
+
+
+def _quoted(value: JsonValue) -> str:
+    """As JSON, without the characters that no YAML file may hold (YAML 1.2 §5.1) or that end its lines for some readers."""
+    return _UNFIT.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
