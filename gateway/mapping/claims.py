@@ -34,6 +34,8 @@ _SAML_GROUPS: Final = frozenset(
     {"http://schemas.microsoft.com/ws/2008/06/identity/claims/groups", "http://schemas.xmlsoap.org/claims/Group", "groups"}
 )
 """The attributes that groups arrive in, unless a pointer does; the last is the short name that presets give them."""
+_LIKE_GROUPS: Final = re.compile("group|role|member", re.IGNORECASE)
+"""How claims are called that groups may arrive in under a name of the administrators' own, or as roles."""
 _MULTILINE: Final = frozenset({("address", "formatted"), ("address", "street_address")})
 """The claims that may hold several lines by their own definition (OIDC Core §5.1.1)."""
 
@@ -174,6 +176,12 @@ class Subject:
         if self.claims.get("hasgroups") in (True, "true"):
             found |= {"groups"}
         return found | _SAML_GROUPS if _SAML_POINTER in self.claims else found
+
+    def withholds(self, name: str) -> bool:
+        """Whether a claim is withheld. The pointer in SAML does not say which: one that is not there and may hold groups counts."""
+        if name in self.withheld:
+            return True
+        return _SAML_POINTER in self.claims and name not in self.claims and _LIKE_GROUPS.search(name) is not None
 
     @property
     def groups_overage(self) -> bool:

@@ -120,7 +120,7 @@ def _claim(path: tuple[str, ...], subject: Subject, place: Place) -> Result | Mi
         if not isinstance(here, dict):
             return Missing(f"claim {show(path[: depth - 1])} is no object")
         if name not in here:
-            overage = " (the provider sent a pointer instead of it)" if name in subject.withheld else ""
+            overage = " (the provider sent a pointer instead of it)" if subject.withholds(name) else ""
             return Missing(f"there is no claim {show(path[:depth])}{overage}")
         here = here[name]
     if isinstance(here, list):

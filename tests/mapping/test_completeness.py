@@ -71,3 +71,32 @@ def test_any_claim_can_be_withheld() -> None:
     with pytest.raises(GroupsWithheld):
         check_complete(rules(role=ClaimPath(("roles",))), (), Subject(claims={"_claim_names": {"roles": "src1"}}))
     assert not Subject(claims={"_claim_names": {"roles": "src1"}}).groups_overage
+
+
+@pytest.mark.parametrize("name", ["Groups", "memberOf", "https://example.com/claims/DepartmentGroups", "user_roles"])
+@pytest.mark.parametrize("form", ["claim", "claims[?'{}'].orValue([])", "claims['{}']", "'{}' in claims ? claims[\"{}\"] : []"])
+def test_groups_under_a_name_of_the_administrators_own_are_withheld_where_the_pointer_came_instead(name: str, form: str) -> None:
+    """Entra lets one name the attribute, or send groups as roles; the pointer stays groups.link."""
+    source = ClaimPath((name,)) if form == "claim" else cel(form.replace("{}", name))
+    with pytest.raises(GroupsWithheld):
+        check_complete(rules(group=source), (), Subject(claims=SAML))
+    check_complete(rules(group=source), (), Subject(claims={**SAML, name: ["sent all the same"]}))
+    check_complete(rules(group=source), (), Subject(claims={}))
+
+
+def test_a_denial_by_groups_under_another_name_is_not_passed_by_being_in_too_many() -> None:
+    rule = AccessRule(
+        owner="virtual proxy hr",
+        id="blocked",
+        expression=compile_expression("'Blocked' in claims.?Groups.orValue([])", Scope.ACCESS),
+        denies=True,
+    )
+    told = explain(rules(), [rule], claims=SAML, name_id=None, idp="entra")
+    assert isinstance(told.refusal, GroupsWithheld)
+    assert told.refusal.rule == "blocked"
+
+
+def test_words_that_only_look_like_groups_are_not_claims() -> None:
+    role = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
+    rule = access(f"'Qlik-Group-Admins' in claims['{role}'] && user.attributes.?group.orValue([]).size() == 0")
+    check_complete(rules(), (rule,), Subject(claims={**SAML, role: ["Qlik-Group-Admins"]}))
