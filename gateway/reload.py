@@ -115,14 +115,11 @@ class Reloader:
         self._asked.set()
 
     async def run(self) -> None:
-        """Look and reload until cancelled. A fault of ours in one attempt is told, and does not end the watch."""
+        """Look and reload until cancelled. A fault of ours, also in looking, is told and tried again; it does not end the watch."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), self._look_seconds)
-            if not self._asked.is_set() and await self._look(self._sources) == self._sources:
-                continue
-            self._asked.clear()
-            attempt = asyncio.create_task(self.reload())
+            attempt = asyncio.create_task(self._attempt())
             try:
                 await asyncio.wait([attempt])
             finally:
@@ -130,6 +127,12 @@ class Reloader:
             if (fault := attempt.exception()) is not None:
                 self._journal.crash(fault)
                 self._journal.record(ConfigRefused(errors=(f"a fault of the gateway itself: {type(fault).__name__}",)))
+                self._sources = Sources(self._sources.folder)
+
+    async def _attempt(self) -> None:
+        if self._asked.is_set() or await self._look(self._sources) != self._sources:
+            self._asked.clear()
+            await self.reload()
 
     async def reload(self) -> bool:
         """Read the folder, and use it if it is good and says something new. False: it was refused."""

@@ -160,7 +160,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     if found := _WITH_PORT.fullmatch(bare):
         bare = found[1] or found[2]
     try:
-        ip = ip_address(bare)
+        ip = ip_address(bare.partition("%")[0])  # a zone says nothing to others (RFC 4007 §11.2)
     except ValueError:
         return None
     return getattr(ip, "ipv4_mapped", None) or ip

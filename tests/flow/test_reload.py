@@ -18,6 +18,7 @@ import pytest
 
 from gateway import config
 from gateway.config.settings import Configuration
+from gateway.config.sources import Sources
 from gateway.demo.certificates import SiteCertificates, make_site, make_web
 from gateway.demo.openid_requests import Client
 from gateway.model import HttpRequest, HttpResponse, Secret
@@ -195,8 +196,22 @@ async def test_a_fault_of_ours_is_told_and_does_not_end_the_watch(world: World) 
         edit(world, "entra.yaml", lambda provider: provider.pop("allow"))
         assert (await life.refusal()).errors == ("a fault of the gateway itself: KeyError",)
         assert [type(fault) for fault in life.told.crashes] == [KeyError]
-        life.reloader.ask()
         assert (await life.reloaded()).changed == ("identity provider entra",)
+
+
+async def test_a_look_that_fails_is_told_and_does_not_end_the_watch(world: World) -> None:
+    """No more threads, for instance: a watch that has ended would keep an old configuration in silence."""
+    async with living(world) as life:
+        look = life.reloader._look
+
+        async def stumble(_: Sources) -> Sources:
+            life.reloader._look = look  # type: ignore[method-assign]
+            raise RuntimeError("can't start new thread")
+
+        life.reloader._look = stumble  # type: ignore[assignment,method-assign]
+        assert (await life.refusal()).errors == ("a fault of the gateway itself: RuntimeError",)
+        assert (await life.reloaded()).changed == ()
+        assert "qlikgw_config_last_reload_successful 1.0" in await world.metrics()
 
 
 async def test_a_new_client_secret_on_disk_is_used(world: World) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -99,7 +99,12 @@ def request_from(peer: str, *forwarded: str):  # noqa: ANN201 (aiohttp's own typ
         ("10.0.0.1", (), "10.0.0.1"),
         ("10.0.0.1", ("unknown",), ""),
         ("10.0.0.1", ("10.0.0.3",), "10.0.0.3"),
+        ("fe80::1%eth0", (), "fe80::1"),
+        ("10.0.0.1", ("0000:0000:0000:0000:0000:ffff:25.255.255.255%zone",), "25.255.255.255"),
+        ("10.0.0.1", ("fe80::1%" + "z" * 90,), "fe80::1"),
+        ("10.0.0.1", ("%",), ""),
     ],
 )
 def test_a_forwarded_address_is_believed_from_trusted_proxies_alone(peer: str, forwarded: tuple[str, ...], seen: str) -> None:
     assert client_address(request_from(peer, *forwarded), [ip_network("10.0.0.0/8")]) == seen
+    assert not seen or ip_address(seen)
