@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import yaml
@@ -68,13 +69,10 @@ def edit(world: World, name: str, change: Edit) -> None:
     write(world.folder, name, content)
 
 
-def follow(world: World) -> Living:
+def follow(world: World, load: Callable[[], config.Loaded] | None = None) -> Living:
     """A reloader for the world's gateway, at rest."""
     told = Told(world)
-
-    def load() -> config.Loaded:
-        return config.load(world.folder, environ={})
-
+    load = load or partial(config.load, world.folder, environ={})
     reloader = Reloader(load(), load=load, adopt=world.gateway.adopt, journal=told, look_seconds=QUICK, settle_seconds=QUICK)
     return Living(world, reloader, told)
 

@@ -157,7 +157,9 @@ class World:
 
 
 def write(folder: Path, name: str, content: object) -> None:
-    (folder / name).write_text(yaml.safe_dump(content, sort_keys=False))
+    """In one step: whoever follows the folder never sees half of it."""
+    (folder / f".{name}").write_text(yaml.safe_dump(content, sort_keys=False))
+    (folder / f".{name}").rename(folder / name)
 
 
 def gateway_yaml(site: QlikSimulator, providers: Iterable[str], port: int) -> dict[str, Any]:
