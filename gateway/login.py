@@ -8,12 +8,23 @@ the browser. Finish: `finish` below, to be read aloud. It decides nothing by its
 from __future__ import annotations
 
 import base64
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway import mapping
 from gateway.digests import digest, reference
-from gateway.errors import LinkRefused, LoginAlreadyUsed, LoginExpired, LoginMismatch, ProofAlreadyUsed, SignInTooWeak, StoreError
+from gateway.errors import (
+    LinkRefused,
+    LoginAlreadyUsed,
+    LoginExpired,
+    LoginLoop,
+    LoginMismatch,
+    ProofAlreadyUsed,
+    SignInTooWeak,
+    StoreError,
+)
 from gateway.events import LoginStarted, LoginSucceeded
 from gateway.mapping import AccessRule, Mapped, Subject
 from gateway.model import (
@@ -33,6 +44,9 @@ from gateway.sealing import TrialLink
 from gateway.strength import Strength
 
 STATE_BYTES = 16
+MOST_TICKETS = 3
+LOOP_WINDOW = timedelta(minutes=1)
+"""One browser gets so many tickets for a virtual proxy in this time, by logins that began one after the other."""
 UNTOUCHED = (LoginExpired, LoginMismatch, StoreError)
 """Errors of `finish` that leave the transaction unused: all others have used it up."""
 
@@ -60,6 +74,7 @@ class LoginPipeline:
         self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, visitor: Visitor
     ) -> tuple[LoginTransaction, IdpRequest]:
         """Where to send the browser, and the login in flight to seal into its cookie. Raises `GatewayError`."""
+        check_loop(visitor.tickets, self.clock.now())
         node = virtual_proxy.match(redirect)
         provider = table.provider(idp)
         name, strength = self._new_id(), demanded(provider, virtual_proxy)
@@ -79,6 +94,7 @@ class LoginPipeline:
             browser=visitor.browser,
             chosen=visitor.chosen,
             fresh=visitor.fresh,
+            tickets=visitor.tickets,
         )
         self.journal.record(LoginStarted(virtual_proxy=virtual_proxy.name, idp=idp, transaction=reference(name)))
         return transaction, request
@@ -168,6 +184,23 @@ class LoginPipeline:
     async def _claim_proof(self, transaction: LoginTransaction, identity: VerifiedIdentity) -> None:
         if not await self.replay.claim(f"proof:{transaction.registration}:{digest(identity.proof_id)}", identity.proof_expires_at):
             raise ProofAlreadyUsed("the same ID token or assertion ended a login before")
+
+
+def check_loop(tickets: Sequence[datetime], now: datetime) -> None:
+    """A browser that has got several tickets within a minute and begins anew goes round in circles. Raises `LoginLoop`.
+
+    An invalid or lost session sends it back here (Qlik "Establishing a session"), and every ticket takes up one of the few
+    sessions that Qlik allows a user at once.
+    """
+    last = recent(tickets, now)
+    if len(last) >= MOST_TICKETS:
+        until = last[-MOST_TICKETS] + LOOP_WINDOW
+        raise LoginLoop(f"{len(last)} tickets since {last[0].isoformat()}", retry_after=math.ceil((until - now).total_seconds()))
+
+
+def recent(tickets: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
+    """Those that count for a loop."""
+    return tuple(ticket for ticket in tickets if now - ticket < LOOP_WINDOW)
 
 
 def check_fresh(transaction: LoginTransaction, purpose: Purpose, now: datetime) -> None:

@@ -76,11 +76,12 @@ class AuthModuleRedirect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """A browser as a login begins. `browser`: its random handle. `chosen`, `fresh`: see `LoginTransaction`."""
+    """A browser as a login begins. `browser`: its random handle. `chosen`, `fresh`, `tickets`: see `LoginTransaction`."""
 
     browser: str = field(repr=False)
     chosen: bool = False
     fresh: bool = False
+    tickets: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,8 @@ class LoginTransaction:
 
     `browser`: the random handle of the browser that began it, here because its own cookie stays behind when the answer is
     posted from another site. `chosen`: the user chose the provider, now or before. `step_up`: it follows a sign-in that was
-    too weak. `fresh`: the user signed out before, and is asked to sign in anew.
+    too weak. `fresh`: the user signed out before, and is asked to sign in anew. `tickets`: when the browser got its
+    last tickets for this virtual proxy, each by a login that began after the one before.
     """
 
     id: TransactionId
@@ -106,6 +108,7 @@ class LoginTransaction:
     chosen: bool = False
     step_up: bool = False
     fresh: bool = False
+    tickets: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,10 +79,14 @@ def _decode(sealed: str) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpentLogin:
-    """What stays of a login once it was used: enough for a page that names the virtual proxy, useless for anything else."""
+    """What stays of a login once it was used: enough for a page that names the virtual proxy and to see a loop, useless for the rest.
+
+    `tickets`: as in `LoginTransaction`, with that of this login if it ended with one.
+    """
 
     virtual_proxy: str
     expires_at: datetime
+    tickets: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +112,14 @@ def open_login(sealer: Sealer, sealed: str, *, context: str) -> LoginRecord:
     plain = sealer.open(sealed, context=context)
     try:
         return _record(json.loads(plain))
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
         raise UnreadableLogin("sealed by another version") from error
 
 
 def _fields(record: LoginRecord) -> list[str | int]:
     expires = int(record.expires_at.timestamp())
     if isinstance(record, SpentLogin):
-        return ["spent", record.virtual_proxy, expires]
+        return ["spent", record.virtual_proxy, expires, _seconds(record.tickets)]
     return [
         record.purpose.value,
         record.virtual_proxy,
@@ -131,6 +135,7 @@ def _fields(record: LoginRecord) -> list[str | int]:
         int(record.fresh),
         record.browser,
         round(record.started_at.timestamp() * 1000),
+        _seconds(record.tickets),
     ]
 
 
@@ -138,8 +143,8 @@ def _record(fields: list[str | int]) -> LoginRecord:
     kind, virtual_proxy, expires, *rest = fields
     expires_at = datetime.fromtimestamp(int(expires), UTC)
     if kind == "spent":
-        return SpentLogin(virtual_proxy=str(virtual_proxy), expires_at=expires_at)
-    transaction, node, idp, registration, target_id, memo, chosen, step_up, fresh, browser, started = map(str, rest)
+        return SpentLogin(virtual_proxy=str(virtual_proxy), expires_at=expires_at, tickets=_times(str(rest[0])))
+    transaction, node, idp, registration, target_id, memo, chosen, step_up, fresh, browser, started, tickets = map(str, rest)
     return LoginTransaction(
         id=TransactionId(transaction),
         purpose=Purpose(str(kind)),
@@ -155,7 +160,16 @@ def _record(fields: list[str | int]) -> LoginRecord:
         fresh=fresh == "1",
         browser=browser,
         started_at=datetime.fromtimestamp(int(started) / 1000, UTC),
+        tickets=_times(tickets),
     )
+
+
+def _seconds(times: tuple[datetime, ...]) -> str:
+    return " ".join(str(int(time.timestamp())) for time in times)
+
+
+def _times(seconds: str) -> tuple[datetime, ...]:
+    return tuple(datetime.fromtimestamp(int(number), UTC) for number in seconds.split())
 
 
 _LINK = "link"

@@ -54,7 +54,7 @@ from gateway.errors.identity import (
     UserIdUnmapped,
 )
 from gateway.errors.kind import ACCOUNT, AGAIN, TELL_ADMIN, TELL_IDP, TELL_QLIK, Blame, GatewayError, InternalError
-from gateway.errors.load import Overloaded, ProviderBusy, TooManyRequests
+from gateway.errors.load import LoginLoop, Overloaded, ProviderBusy, TooManyRequests
 from gateway.errors.operation import ConfigError, StoreError, StoreFull, StoreUnavailable
 from gateway.errors.provider import (
     AddressRefused,
@@ -140,6 +140,7 @@ __all__ = [
     "LinkRefused",
     "LoginAlreadyUsed",
     "LoginExpired",
+    "LoginLoop",
     "LoginMismatch",
     "MalformedResponse",
     "MalformedStart",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors.browser import BrowserError
+from gateway.errors.kind import Blame
 
 
 class Overloaded(BrowserError):
@@ -29,4 +30,18 @@ class ProviderBusy(BrowserError):
     code, status = "QGW-126", 503
     title = "Too many people are signing in with this sign-in system at the moment"
     advice = "Wait a minute, then reload this page."
+    retry_seconds = 60
+
+
+class LoginLoop(BrowserError):
+    """Qlik Sense sent one browser back to sign in again and again within a minute, although it was given a ticket each time."""
+
+    code, status, blame = "QGW-127", 429, Blame.QLIK
+    title = "Qlik Sense keeps sending you back to sign in"
+    advice = (
+        "You were signed in several times within a minute, but Qlik Sense did not keep you signed in. Give the code and the reference "
+        "below to your help desk. Likely causes: the load balancer in front of the Qlik Sense proxies does not keep a browser at one "
+        "proxy; the clocks of the servers differ; this address is missing in the virtual proxy's host allow list; the browser does not "
+        "keep the cookie of Qlik Sense."
+    )
     retry_seconds = 60

@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from gateway.errors import BrowserError, NoLoginInFlight
+from gateway.login import recent
 from gateway.model import Binding, LoginTransaction, TransactionId
 from gateway.ports import Clock, Entropy
 from gateway.sealing import NONCE_SIZE, LoginRecord, Sealer, SpentLogin, open_login, seal_login
@@ -53,20 +54,41 @@ class LoginCookies:
         """Set-Cookie values for a login that begins: its own, and removals of those that are too many or unreadable."""
         return [self._line(transaction.id, transaction, binding), *map(self._removal, self._surplus(cookies))]
 
-    def spend(self, transaction: LoginTransaction, binding: Binding) -> str:
-        """Set-Cookie value that leaves a stub in the place of a used login."""
-        stub = SpentLogin(virtual_proxy=transaction.virtual_proxy, expires_at=self._clock.now())
+    def spend(self, transaction: LoginTransaction, binding: Binding, *, ticket: bool = False) -> str:
+        """Set-Cookie value that leaves a stub in the place of a used login. `ticket`: it ended with one."""
+        now = self._clock.now()
+        tickets = (*transaction.tickets, now) if ticket else transaction.tickets
+        stub = SpentLogin(virtual_proxy=transaction.virtual_proxy, expires_at=now, tickets=tickets)
         return self._line(transaction.id, stub, binding)
+
+    def tickets(self, cookies: Mapping[str, str], virtual_proxy: str) -> tuple[datetime, ...]:
+        """When this browser got its last tickets for a virtual proxy: the longest row that a used login remembers, of several the latest.
+
+        Tabs that sign in side by side remember a row each: a browser that opens many at once does not go round in circles.
+        """
+        now = self._clock.now()
+        rows = [
+            recent(record.tickets, now)
+            for _, record in self._records(cookies)
+            if isinstance(record, SpentLogin) and record.virtual_proxy == virtual_proxy
+        ]
+        return max(rows, key=lambda row: (len(row), row), default=())
+
+    def _records(self, cookies: Mapping[str, str]) -> Iterator[tuple[str, LoginRecord | None]]:
+        """What each login cookie holds; None: nothing that can be read."""
+        for name in [name for name in cookies if name.startswith(self._prefix)]:
+            try:
+                yield name, open_login(self._sealer, cookies[name], context=name)
+            except BrowserError:
+                yield name, None
 
     def _surplus(self, cookies: Mapping[str, str]) -> Iterator[str]:
         """The oldest logins in flight beyond nine (the new one is the tenth), the oldest others beyond what is remembered."""
         now = self._clock.now()
         live: list[tuple[float, str]] = []
         past: list[tuple[float, str]] = []
-        for name in [name for name in cookies if name.startswith(self._prefix)]:
-            try:
-                record = open_login(self._sealer, cookies[name], context=name)
-            except BrowserError:
+        for name, record in self._records(cookies):
+            if record is None:
                 yield name
                 continue
             in_flight = isinstance(record, LoginTransaction) and record.expires_at > now

@@ -14,6 +14,7 @@ from gateway.errors import (
     AddressRefused,
     Blame,
     GatewayError,
+    LoginLoop,
     SamlInResponseTo,
     SamlUnsolicited,
     TargetRefused,
@@ -32,6 +33,7 @@ MENDED_BY = {
     "6": Blame.OPERATOR,
 }
 EXCEPTIONS = {
+    LoginLoop: Blame.QLIK,  # the user did nothing but follow redirects
     UnknownNode: Blame.OPERATOR,  # the user can only ask for the node to be listed
     AddressRefused: Blame.OPERATOR,  # the provider names an address that our configuration must allow
     TargetRefused: Blame.BROWSER,  # whoever made the link chose the address

@@ -45,9 +45,10 @@ def came_in(request: web.Request, transaction: LoginTransaction) -> None:
         request[TRAIL].headers.append(("Set-Cookie", line))
 
 
-def spend(request: web.Request, transaction: LoginTransaction, response: IdpResponse) -> None:
-    """Leave a stub in the place of the used login, whatever the answer."""
-    request[TRAIL].headers.append(("Set-Cookie", request[SERVICES].cookies.spend(transaction, response.binding)))
+def spend(request: web.Request, transaction: LoginTransaction, response: IdpResponse, *, ticket: bool = False) -> None:
+    """Leave a stub in the place of the used login, whatever the answer. `ticket`: it was one."""
+    line = request[SERVICES].cookies.spend(transaction, response.binding, ticket=ticket)
+    request[TRAIL].headers.append(("Set-Cookie", line))
 
 
 def open_login(request: web.Request, response: IdpResponse) -> LoginTransaction:

@@ -48,12 +48,13 @@ async def send_to_provider(
     request: web.Request, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool
 ) -> web.Response:
     """Begin the login."""
-    trail = request[TRAIL]
+    services, trail = request[SERVICES], request[TRAIL]
     trail.idp = idp
-    await request[SERVICES].guard.check_provider(idp)
+    await services.guard.check_provider(idp)
     handle = browser_handle(request)
-    visitor = Visitor(browser=handle.value, chosen=chosen, fresh=handle.signed_out)
-    return sent(request, *await request[SERVICES].pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor))
+    tickets = services.cookies.tickets(request.cookies, virtual_proxy.name)
+    visitor = Visitor(browser=handle.value, chosen=chosen, fresh=handle.signed_out, tickets=tickets)
+    return sent(request, *await services.pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor))
 
 
 async def callback_get(request: web.Request) -> web.Response:
@@ -83,7 +84,7 @@ async def finish(request: web.Request, response: IdpResponse) -> web.Response:
         if not isinstance(error, UNTOUCHED):
             spend(request, transaction, response)
         raise
-    spend(request, transaction, response)
+    spend(request, transaction, response, ticket=transaction.purpose is Purpose.LOGIN)
     return answer
 
 
