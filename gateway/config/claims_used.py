@@ -1,61 +1,57 @@
-"""What a mapping in the tree reads: claims by name, wherever they stand below it, and whether letters are folded on the way."""
+"""What a user id in the tree is made of: claims by name, the NameID, or something that is the same for many people."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gateway.config.tree import Listing, Node, Scalar, Section
+from gateway.mapping import claim_paths
 
-_IN_CEL = re.compile(r"""\bclaims\s*(?:\.\??\s*([A-Za-z_]\w*)|\[\??\s*(?:"([^"]+)"|'([^']+)')\s*\])""")
 _FOLDS_IN_CEL = re.compile(r"\.(?:lower|upper)Ascii\(\s*\)")
-_FOLDS = frozenset({"lower", "upper", "fold"})
+_FOLDS = frozenset({"lower", "upper"})
+_NAME_ID = re.compile(r"""(?<![\w.'"])name_id(?![\w'"])""")
+_FALLBACK = re.compile(r"""\borValue\(\s*(?:"[^"]+"|'[^']+')\s*\)""")
+
+NAME_ID = "name_id"
+CONSTANT = "value"
 
 
-@dataclass(slots=True)
-class ClaimsUsed:
-    """`claims`: each name with the place that names it, in the order of the file; a nested one by its last name."""
+@dataclass(frozen=True, slots=True)
+class Used:
+    """One thing that is read, and where. `kind`: claim, `NAME_ID` or `CONSTANT`; a nested claim by its last name."""
 
-    claims: list[tuple[str, Node]] = field(default_factory=list)
-    name_id: Node | None = None
+    name: str
+    place: Node
+    kind: str = "claim"
     folded: bool = False
 
 
-def claims_used(node: Node | None) -> ClaimsUsed:
-    """What stands below a source."""
-    used = ClaimsUsed()
-    for key, value in _entries(node):
-        _note(used, key, value)
-    return used
+def used_by(source: Node | None, *, folded: bool = False) -> Iterator[Used]:
+    """Everything that a source can be made of. `folded`: letters are folded further up."""
+    if not isinstance(source, Section):
+        return
+    folded = folded or any(isinstance(step, Scalar) and step.value in _FOLDS for step in source.items("steps"))
+    claim, name_id, value, cel = (source.get(key) for key in ("claim", NAME_ID, CONSTANT, "cel"))
+    last = claim.items[-1] if isinstance(claim, Listing) and claim.items else claim
+    if claim is not None and isinstance(last, Scalar):
+        yield Used(str(last.value), claim, folded=folded)
+    if name_id is not None:
+        yield Used(NAME_ID, name_id, NAME_ID, folded)
+    if value is not None:
+        yield Used(CONSTANT, value, CONSTANT)
+    if isinstance(cel, Scalar):
+        yield from _used_in_cel(cel, folded=folded)
+    for inner in source.items("first_of"):
+        yield from used_by(inner, folded=folded)
 
 
-def _entries(node: Node | None, key: str = "") -> Iterator[tuple[str, Node]]:
-    """Every value below a node with the nearest key above it."""
-    if isinstance(node, Section):
-        for name, (_, inner) in node.entries.items():
-            yield name, inner
-            yield from _entries(inner, name)
-    elif isinstance(node, Listing):
-        for item in node.items:
-            yield key, item
-            yield from _entries(item, key)
-
-
-def _note(used: ClaimsUsed, key: str, value: Node) -> None:
-    used.folded = used.folded or key in _FOLDS or (isinstance(value, Scalar) and key == "steps" and value.value in _FOLDS)
-    if key == "name_id" and isinstance(value, Scalar) and value.value is True:
-        used.name_id = value
-    elif key == "claim" and isinstance(value, Listing):
-        last = value.items[-1] if value.items else None
-        used.claims += [(str(last.value), value)] if isinstance(last, Scalar) else []
-    elif key == "claim" and isinstance(value, Scalar):
-        # An item of a list is a member of a nested claim, and was noted with its list.
-        used.claims += [] if any(place is not value and _holds(place, value) for _, place in used.claims) else [(str(value.value), value)]
-    elif key == "cel" and isinstance(value, Scalar):
-        used.folded = used.folded or bool(_FOLDS_IN_CEL.search(str(value.value)))
-        used.claims += [(next(filter(None, found.groups())), value) for found in _IN_CEL.finditer(str(value.value))]
-
-
-def _holds(place: Node, value: Scalar) -> bool:
-    return isinstance(place, Listing) and any(item is value for item in place.items)
+def _used_in_cel(cel: Scalar, *, folded: bool) -> Iterator[Used]:
+    text = str(cel.value)
+    folded = folded or bool(_FOLDS_IN_CEL.search(text))
+    found = [Used(path[-1], cel, folded=folded) for path in dict.fromkeys(claim_paths(text))]
+    found += [Used(NAME_ID, cel, NAME_ID, folded)] if _NAME_ID.search(text) else []
+    yield from found
+    if not found or _FALLBACK.search(text):
+        yield Used(CONSTANT, cel, CONSTANT)

@@ -55,6 +55,7 @@ class Code(StrEnum):
     CASE_SENSITIVE_ID = "QGW-534", "A user id in which upper and lower case tell people apart, where Qlik Sense sees one user"
     VARIANT_DIRECTORY = "QGW-535", "Directories that differ in case alone"
     CONNECTOR_ATTRIBUTE = "QGW-536", "An attribute that may overwrite one of a directory connector"
+    SAME_ID = "QGW-537", "A user id that is the same for many people"
     UNUSED = "QGW-560", "Something that is there and that nothing leads to"
     EXPOSED_FILE = "QGW-561", "A key or secret in a file that everybody on the machine may read"
     PREFIXED_NODE = "QGW-562", "A node that seems to be named with a virtual proxy's prefix"
@@ -72,6 +73,7 @@ FINDINGS: Final = {
         Code.CASE_SENSITIVE_ID,
         Code.VARIANT_DIRECTORY,
         Code.CONNECTOR_ATTRIBUTE,
+        Code.SAME_ID,
     )
 }
 """What the linter finds; these alone can be acknowledged."""

@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.config.claims_used import ClaimsUsed, claims_used
+from gateway.config.claims_used import CONSTANT, NAME_ID, Used, used_by
 from gateway.config.diagnostics import Code, Severity
 from gateway.config.document import Document
 from gateway.config.tree import Node, Scalar, Section
+from gateway.protocol.qps import read_node
 
 REASSIGNED = frozenset(
     [
         "email",
+        "emails",
         "mail",
         "emailaddress",
+        "verified_primary_email",
+        "signinname",
         "upn",
         "userprincipalname",
         "eppn",
@@ -46,6 +50,8 @@ REASSIGNED = frozenset(
     ]
 )
 """Claims that follow a person's name, address or account: given anew to somebody else, or changed by marriage or by the person."""
+REASSIGNED_FORMATS = (":emailAddress", ":WindowsDomainQualifiedName", ":X509SubjectName")
+"""What such a NameID's format ends in (SAML Core §8.3.2 to §8.3.4)."""
 CASE_SENSITIVE = frozenset({"sub", "edupersontargetedid", "urn:oid:1.3.6.1.4.1.5923.1.1.1.10"})
 """Identifiers in which `a` and `A` are two people (OIDC Core §2, SAML Core §8.3.7)."""
 CONNECTOR = frozenset({"group", "groups", "name", "email", "userid", "username", "userdirectory", "roles"})
@@ -99,31 +105,33 @@ def findings(gateway: Document, providers: Mapping[str, Document]) -> Iterator[F
 
 
 def _user_id(document: Document, source: Node | None) -> Iterator[Finding]:
-    used = claims_used(source)
-    for claim, place in used.claims:
-        name = _short(claim)
-        if name in REASSIGNED:
-            message = f"'{claim}' can be given to somebody else, who then is the same user in Qlik Sense"
-            yield Finding(Code.REASSIGNABLE_ID, document, place, claim, message, "map an identifier that never changes, such as oid")
-            yield from _variance(document, used, claim, place)
-        elif name in CASE_SENSITIVE:
-            yield _case(
-                document, place, claim, f"'{claim}' may differ in case alone between two people, and Qlik Sense does not tell them apart"
+    for used in used_by(source):
+        if used.kind == CONSTANT:
+            message = "everybody who gets this user id is the same user in Qlik Sense, with all that is theirs"
+            yield Finding(Code.SAME_ID, document, used.place, CONSTANT, message, "leave it out: who has no user id is refused")
+        elif _reassigned(used, document):
+            message = f"'{used.name}' can be given to somebody else, who then is the same user in Qlik Sense"
+            yield Finding(
+                Code.REASSIGNABLE_ID, document, used.place, used.name, message, "map an identifier that never changes, such as oid"
             )
-    if used.name_id is not None:
-        yield _case(
-            document, used.name_id, "name_id", "a NameID may differ in case alone between two people, whom Qlik Sense does not tell apart"
-        )
+            yield from _variance(document, used)
+        elif used.kind == NAME_ID or _short(used.name) in CASE_SENSITIVE:
+            what = "a NameID" if used.kind == NAME_ID else f"'{used.name}'"
+            message = f"{what} may differ in case alone between two people, and Qlik Sense does not tell them apart"
+            advice = "map an identifier without letters' case, such as a UUID"
+            yield Finding(Code.CASE_SENSITIVE_ID, document, used.place, used.name, message, advice)
 
 
-def _case(document: Document, place: Node, about: str, message: str) -> Finding:
-    return Finding(Code.CASE_SENSITIVE_ID, document, place, about, message, "map an identifier without letters' case, such as a UUID")
+def _reassigned(used: Used, document: Document) -> bool:
+    if used.kind == NAME_ID:
+        return (document.root.text("name_id_format") or "").endswith(REASSIGNED_FORMATS)
+    return _short(used.name) in REASSIGNED
 
 
-def _variance(document: Document, used: ClaimsUsed, claim: str, place: Node) -> Iterator[Finding]:
+def _variance(document: Document, used: Used) -> Iterator[Finding]:
     if not used.folded:
-        message = f"'{claim}' may come in other letters' case or with blanks from one sign-in to the next"
-        yield Finding(Code.VARIANT_ID, document, place, claim, message, "fold it, for instance with the steps trim and lower")
+        message = f"'{used.name}' may come in other letters' case or with blanks from one sign-in to the next"
+        yield Finding(Code.VARIANT_ID, document, used.place, used.name, message, "fold it, for instance with the steps trim and lower")
 
 
 def _directories(document: Document, source: Node | None) -> Iterator[Finding]:
@@ -146,12 +154,14 @@ def _attributes(document: Document, mapping: Section) -> Iterator[Finding]:
 def _shared(gateway: Document, providers: Mapping[str, Document]) -> Iterator[Finding]:
     """Two providers, one site, one directory: whoever controls the one can become each user of the other."""
     owners: dict[tuple[str, str], dict[str, tuple[Document, Node, str]]] = {}
+    installations = _installations(gateway)
     for _, virtual_proxy in gateway.root.sections("virtual_proxies"):
         for provider in _offered(virtual_proxy, providers):
             override = virtual_proxy.get("mapping", "user_directory")
             document = gateway if override is not None else provider
             for name, place in _directory_names(override or provider.root.get("mapping", "user_directory")):
-                owners.setdefault((virtual_proxy.text("site") or "", name.upper()), {}).setdefault(provider.id, (document, place, name))
+                site = installations.get(virtual_proxy.text("site") or "", "")
+                owners.setdefault((site, name.upper()), {}).setdefault(provider.id, (document, place, name))
     told: set[tuple[str, str, int]] = set()
     for (site, _), found in sorted(owners.items()):
         first, *others = sorted(found)
@@ -163,6 +173,17 @@ def _shared(gateway: Document, providers: Mapping[str, Document]) -> Iterator[Fi
                 yield Finding(
                     Code.SHARED_IDENTITY, document, place, first, message, "give each its own directory", (providers[first], other)
                 )
+
+
+def _installations(gateway: Document) -> dict[str, str]:
+    """Each site, by the first one that has a node in common with it: they are one Qlik Sense, with one set of users."""
+    found: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for name, site in gateway.root.sections("qlik_sites"):
+        nodes = [read_node(node.text("proxy_rest_uri") or "").name for node in site.items("nodes") if isinstance(node, Section)]
+        found[name] = next((owners[node] for node in nodes if node in owners), name)
+        owners |= dict.fromkeys(nodes, found[name])
+    return found
 
 
 def _offered(virtual_proxy: Section, providers: Mapping[str, Document]) -> Iterator[Document]:

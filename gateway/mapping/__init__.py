@@ -9,7 +9,7 @@ from gateway.mapping.access import AccessRule, check_access
 from gateway.mapping.actions import Change
 from gateway.mapping.cel import Expression, Scope, compile_expression
 from gateway.mapping.claims import Subject, read_claims
-from gateway.mapping.completeness import check_complete
+from gateway.mapping.completeness import check_complete, claim_paths
 from gateway.mapping.diagnosis import ExpressionProblem, find_variable
 from gateway.mapping.patterns import Pattern, PatternProblem, Replacement, compile_pattern, read_replacement
 from gateway.mapping.proof import self_test
@@ -43,6 +43,7 @@ __all__ = [
     "assemble",
     "check_access",
     "check_complete",
+    "claim_paths",
     "compile_expression",
     "compile_pattern",
     "find_variable",

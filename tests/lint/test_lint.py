@@ -53,6 +53,14 @@ def test_an_id_that_can_be_given_to_somebody_else_is_found(tmp_path: Path, claim
         ("{first_of: [{claim: oid}, {claim: sub}]}", ["QGW-534"]),
         ("{claim: sub}", ["QGW-534"]),
         ("{cel: claims.sub.lowerAscii()}", ["QGW-534"]),
+        ("{cel: claims.contact.email}", ["QGW-532", "QGW-533"]),
+        ("{cel: 'claims.?contact.?email.orValue(claims.oid)'}", ["QGW-532", "QGW-533"]),
+        ("""{cel: 'claims[r"email"]'}""", ["QGW-532", "QGW-533"]),
+        ("{claim: emails}", ["QGW-532", "QGW-533"]),
+        ("{first_of: [{claim: oid, steps: [lower]}, {claim: upn}]}", ["QGW-532", "QGW-533"]),
+        ("{first_of: [{claim: oid}, {claim: upn}], steps: [trim, lower]}", ["QGW-532"]),
+        ("{first_of: [{claim: oid}, {claim: upn, steps: [trim, lower]}]}", ["QGW-532"]),
+        ("{claim: oid, steps: [{table: {values: {claim: x, name_id: y, email: z}}}]}", []),
         ("{claim: [email, oid]}", []),
         ("{cel: claims.oid}", []),
         ("{cel: claims.emailed}", []),
@@ -60,6 +68,51 @@ def test_an_id_that_can_be_given_to_somebody_else_is_found(tmp_path: Path, claim
 )
 def test_claims_are_found_wherever_they_are_read(tmp_path: Path, user_id: str, codes: list[str]) -> None:
     assert told(load(write(tmp_path, entra=provider(user_id=user_id)))) == [f"entra {code}" for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("user_id", "codes"),
+    [
+        ("{value: kiosk}", ["QGW-537"]),
+        ("{first_of: [{claim: oid}, {value: guest}]}", ["QGW-537"]),
+        ("""{cel: "'guest'"}""", ["QGW-537"]),
+        ("{cel: idp}", ["QGW-537"]),
+        ("""{cel: "claims.?oid.orValue('guest')"}""", ["QGW-537"]),
+        ("""{cel: "claims.?oid.orValue('')"}""", []),
+        ("""{cel: "claims.?oid.orValue(claims.tid)"}""", []),
+    ],
+)
+def test_a_user_id_that_many_people_get_is_found(tmp_path: Path, user_id: str, codes: list[str]) -> None:
+    """What docs/mapping.md says of a default: everybody without an id would be one user."""
+    assert told(load(write(tmp_path, entra=provider(user_id=user_id)))) == [f"entra {code}" for code in codes]
+
+
+SAML = """\
+schema: 1
+protocol: saml
+entity_id: https://idp.example.com/saml
+metadata: {url: https://idp.example.com/metadata}
+mapping:
+  user_directory: {value: PARTNERS}
+  user_id: ID
+"""
+EMAIL_FORMAT = "name_id_format: urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress\n"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "more", "codes"),
+    [
+        ("{name_id: true}", "", ["QGW-534"]),
+        ("{cel: name_id}", "", ["QGW-534"]),
+        ("""{cel: "name_id.split('@')[0]"}""", "", ["QGW-534"]),
+        ("""{cel: "claims.name_id[0]"}""", "", []),
+        ("{name_id: true}", EMAIL_FORMAT, ["QGW-532", "QGW-533"]),
+        ("{name_id: true, steps: [trim, lower]}", EMAIL_FORMAT, ["QGW-532"]),
+    ],
+)
+def test_a_name_id_is_judged_by_its_format_wherever_it_is_read(tmp_path: Path, user_id: str, more: str, codes: list[str]) -> None:
+    loaded = load(write(tmp_path, partners=SAML.replace("ID", user_id) + more))
+    assert told(loaded) == [f"partners {code}" for code in codes]
 
 
 def test_two_providers_of_one_site_that_share_a_directory_are_found_whatever_the_case(tmp_path: Path) -> None:
@@ -78,6 +131,13 @@ def test_listed_directories_count_as_well(tmp_path: Path) -> None:
 
 def test_on_different_sites_they_are_different_users(tmp_path: Path) -> None:
     assert told(load(write(tmp_path, trial=provider("trial", user_directory="{value: ENTRA}")))) == []
+
+
+def test_sites_that_share_a_node_are_one_site(tmp_path: Path) -> None:
+    """Written twice for two certificates, for instance; the node says that it is one repository."""
+    twice = GATEWAY.replace("https://qlik2.corp.example:4243/qps/", "https://QLIK1.corp.example:4243/qps")
+    loaded = load(write(tmp_path, gateway=twice, trial=provider("trial", user_directory="{value: ENTRA}")))
+    assert told(loaded) == ["trial QGW-531"]
 
 
 def test_a_directory_that_is_listed_in_two_spellings_is_found(tmp_path: Path) -> None:
