@@ -9,7 +9,8 @@ carries, `detail`, is for the log alone: it may name hosts and claims, never a t
     ├── ProviderError   QGW-2xx  what the identity provider did
     │   ├── TokenError           ... an ID token that does not prove what it should
     │   ├── SamlError            ... a SAML response that does not prove what it should
-    │   └── MetadataError        ... a SAML provider's description of itself that cannot be used
+    │   ├── MetadataError        ... a SAML provider's description of itself that cannot be used
+    │   └── LogoutError          ... a message about the end of a session that cannot be acted upon
     ├── IdentityError   QGW-3xx  claims, mapping, access rules
     ├── QlikError       QGW-4xx  the Qlik Sense Proxy Service
     ├── ConfigError     QGW-5xx  the configuration (its problems have codes of their own: `config.diagnostics`)
@@ -113,6 +114,15 @@ from gateway.errors.saml import (
     SamlUnsigned,
     SamlUnsolicited,
 )
+from gateway.errors.single_logout import (
+    LogoutAnswer,
+    LogoutError,
+    LogoutEvent,
+    LogoutNotDone,
+    LogoutSubject,
+    LogoutUnmarked,
+    LogoutUnproven,
+)
 
 __all__ = [
     "ACCOUNT",
@@ -142,6 +152,13 @@ __all__ = [
     "LoginExpired",
     "LoginLoop",
     "LoginMismatch",
+    "LogoutAnswer",
+    "LogoutError",
+    "LogoutEvent",
+    "LogoutNotDone",
+    "LogoutSubject",
+    "LogoutUnmarked",
+    "LogoutUnproven",
     "MalformedResponse",
     "MalformedStart",
     "MalformedUser",

@@ -7,6 +7,7 @@
     signed          a JWS, verified                           schemes        which signatures there are
     id_token        OIDC Core §3.1.3.7, rule by rule          second_opinion authlib's view of the same
     strength        how the user signed in                    userinfo       more claims
+    logout          the end of a session, both ways           logout_memo    what it will need
     answers, strict_json, addresses: reading
 
 Authorization code flow with PKCE only. No clock, no randomness, no network, no log: they are arguments or other rooms.
@@ -18,6 +19,7 @@ from gateway.protocol.oidc.client_key import public_jwks, read_client_key
 from gateway.protocol.oidc.discovery import Metadata, discovery_request, read_metadata
 from gateway.protocol.oidc.id_token import Expected, verify_id_token
 from gateway.protocol.oidc.keys import PublicKeys, jwks_request, read_jwks
+from gateway.protocol.oidc.logout import LOGOUT_EVENT, logout_request, verify_front_channel, verify_logout_return, verify_logout_token
 from gateway.protocol.oidc.memo import SEED_SIZE, LoginSecrets, login_secrets, read_memo, write_memo
 from gateway.protocol.oidc.registration import (
     RESERVED_AUTHORIZATION_PARAMS,
@@ -35,6 +37,7 @@ from gateway.protocol.oidc.userinfo import userinfo_request, verify_userinfo
 
 __all__ = [
     "JTI_SIZE",
+    "LOGOUT_EVENT",
     "RESERVED_AUTHORIZATION_PARAMS",
     "SEED_SIZE",
     "SUPPORTED_ALGORITHMS",
@@ -56,6 +59,7 @@ __all__ = [
     "discovery_request",
     "jwks_request",
     "login_secrets",
+    "logout_request",
     "public_jwks",
     "read_client_key",
     "read_jwks",
@@ -66,7 +70,10 @@ __all__ = [
     "token_request",
     "userinfo_request",
     "verify_authorization_response",
+    "verify_front_channel",
     "verify_id_token",
+    "verify_logout_return",
+    "verify_logout_token",
     "verify_userinfo",
     "write_memo",
 ]

@@ -23,6 +23,7 @@ class Metadata:
     """What this relying party uses of a provider's description: checked.
 
     `names_itself`: authorization responses carry `iss` (RFC 9207 §3). `userinfo_endpoint` is read only when it is used.
+    `end_session_endpoint`: None where the provider has none that can be used (RP-Initiated Logout 1.0 §2.1).
     """
 
     authorization_endpoint: str
@@ -30,6 +31,7 @@ class Metadata:
     jwks_uri: str
     userinfo_endpoint: str | None
     names_itself: bool
+    end_session_endpoint: str | None = None
 
 
 def discovery_request(rp: RelyingParty) -> HttpRequest:
@@ -47,6 +49,7 @@ def read_metadata(response: HttpResponse, rp: RelyingParty) -> Metadata:
         jwks_uri=_endpoint(document, "jwks_uri", rp),
         userinfo_endpoint=_endpoint(document, "userinfo_endpoint", rp) if rp.userinfo else None,
         names_itself=_flag(document, "authorization_response_iss_parameter_supported"),
+        end_session_endpoint=_end_session(document, rp),
     )
 
 
@@ -72,6 +75,14 @@ def _endpoint(document: Mapping[str, JsonValue], name: str, rp: RelyingParty) ->
         raise DiscoveryRefused(f"{name} is missing or no string")
     check_endpoint(name, url, rp)
     return url
+
+
+def _end_session(document: Mapping[str, JsonValue], rp: RelyingParty) -> str | None:
+    """No login fails because a logout could not go there: an address that may not be used is as good as none."""
+    try:
+        return _endpoint(document, "end_session_endpoint", rp)
+    except DiscoveryRefused:
+        return None
 
 
 def _flag(document: Mapping[str, JsonValue], name: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Final
 from gateway.errors import TokenAudience, TokenHash, TokenIssuer, TokenNonce, TokenSubject, TokenTimes
 from gateway.model import Claims, IdpSession, JsonValue, Secret, VerifiedIdentity
 from gateway.protocol.oidc.keys import PublicKeys
+from gateway.protocol.oidc.logout_memo import write_logout_memo
 from gateway.protocol.oidc.registration import RelyingParty
 from gateway.protocol.oidc.schemes import Scheme
 from gateway.protocol.oidc.second_opinion import check_second_opinion
@@ -59,7 +60,8 @@ def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys
         session=IdpSession(issuer=rp.issuer, subject=subject, session_id=_session_id(claims)),
         claims=claims,
         proof_id=signed.digest,
-        proof_expires_at=_last_use(claims, rp.clock_skew),
+        proof_expires_at=last_use(claims, rp.clock_skew),
+        logout_memo=write_logout_memo(token, claims),
     )
 
 
@@ -91,14 +93,14 @@ def check_authorized_party(claims: Claims, rp: RelyingParty) -> None:
 def check_times(claims: Claims, now: datetime, skew: timedelta) -> None:
     """OIDC Core §3.1.3.7 rules 9 and 10, RFC 7519 §4.1.4 to §4.1.6: valid now, and issued within the last ten minutes."""
     at, slack = now.timestamp(), skew.total_seconds()
-    expires, issued = _time(claims, "exp"), _time(claims, "iat")
+    expires, issued = read_time(claims, "exp"), read_time(claims, "iat")
     if expires <= at - slack:
         raise TokenTimes("expired (exp)")
     if issued > at + slack:
         raise TokenTimes("issued in the future (iat)")
     if issued < at - _WINDOW:
         raise TokenTimes("issued more than ten minutes ago (iat)")
-    if "nbf" in claims and _time(claims, "nbf") > at + slack:
+    if "nbf" in claims and read_time(claims, "nbf") > at + slack:
         raise TokenTimes("not valid yet (nbf)")
 
 
@@ -128,10 +130,11 @@ def read_subject(claims: Claims) -> str:
 
 def _session_id(claims: Claims) -> str | None:
     sid = claims.get("sid")
-    return sid if isinstance(sid, str) else None
+    return sid if isinstance(sid, str) and sid else None
 
 
-def _time(claims: Mapping[str, JsonValue], name: str) -> int | float:
+def read_time(claims: Mapping[str, JsonValue], name: str) -> int | float:
+    """A NumericDate in seconds (RFC 7519 §2). Raises `TokenTimes`."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TokenTimes(f"{name} is missing or no number")
@@ -142,11 +145,11 @@ def _same(claimed: str, ours: str) -> bool:
     return hmac.compare_digest(claimed.encode("utf-8", "surrogatepass"), ours.encode("ascii"))
 
 
-def _last_use(claims: Claims, skew: timedelta) -> datetime:
+def last_use(claims: Claims, skew: timedelta) -> datetime:
     """The first full second in which `check_times` refuses the token for good: its one-time mark need not live longer.
 
     The smaller is taken before anything is added: `exp` may be a number that no date can hold.
     """
     slack = skew.total_seconds()
-    last = min(_time(claims, "exp"), _time(claims, "iat") + _WINDOW - slack) + slack
+    last = min(read_time(claims, "exp"), read_time(claims, "iat") + _WINDOW - slack) + slack
     return datetime.fromtimestamp(int(last) + 1, UTC)

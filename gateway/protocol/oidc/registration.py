@@ -85,6 +85,8 @@ ClientAuth: TypeAlias = ClientSecretBasic | ClientSecretPost | PrivateKeyJwt | N
 class RelyingParty:
     """One registration at one provider. `clock_skew` is how far the provider's clock may be from ours.
 
+    `post_logout_redirect_uri`: where the provider sends the browser after it ended its session; None: it keeps it.
+    `allow_logout_token_without_exp` weakens: such a token is taken for two minutes from its `iat`.
     Raises `ValueError` with a sentence on values that could not be used safely.
     """
 
@@ -98,6 +100,8 @@ class RelyingParty:
     userinfo: bool = False
     authorization_params: Mapping[str, str] = field(default_factory=dict)
     clock_skew: timedelta = timedelta(seconds=60)
+    post_logout_redirect_uri: str | None = None
+    allow_logout_token_without_exp: bool = False
 
     def __post_init__(self) -> None:
         if not (is_https(self.issuer) or is_loopback_http(self.issuer)) or "?" in self.issuer:

@@ -24,7 +24,8 @@ from gateway.protocol.oidc.strict_json import NotStrictJson, read_object
 
 _MAX_TOKEN: Final = 64_000
 _READER: Final = SCHEMES["RS256"].registry  # takes a token apart; any scheme's would do
-_TYPES: Final = frozenset({"jwt", "application/jwt"})
+JWT: Final = frozenset({"jwt", "application/jwt"})
+"""What `typ` may say of a token that is of no special kind; in lower case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +41,16 @@ class SignedClaims:
     digest: str
 
 
-def verify_signed(token: Secret, *, keys: PublicKeys, algorithms: tuple[str, ...]) -> SignedClaims:
-    """The claims of a token that one of `keys` signed under one of the pinned `algorithms`. Raises `TokenError`."""
+def verify_signed(token: Secret, *, keys: PublicKeys, algorithms: tuple[str, ...], types: frozenset[str] = JWT) -> SignedClaims:
+    """The claims of a token that one of `keys` signed under one of the pinned `algorithms`. Raises `TokenError`.
+
+    `types`: what its header may say that it is, in lower case.
+    """
     compact = read_compact(token)
     header = read_header(compact)
     check_critical(header)
     schemes = check_algorithm(header, algorithms)
-    check_type(header)
+    check_type(header, types)
     scheme = check_signature(compact, schemes, kid=_kid(header), keys=keys)
     return SignedClaims(claims=_object(compact.payload, "payload"), scheme=scheme, digest=_digest(compact))
 
@@ -83,10 +87,10 @@ def check_algorithm(header: Mapping[str, JsonValue], pinned: tuple[str, ...]) ->
     return schemes
 
 
-def check_type(header: Mapping[str, JsonValue]) -> None:
-    """RFC 8725 §3.11: not a logout token, access token or any other kind that says what it is."""
+def check_type(header: Mapping[str, JsonValue], types: frozenset[str]) -> None:
+    """RFC 8725 §3.11: of the kind that is wanted, or one that does not say what it is; never one that says it is another."""
     kind = header.get("typ", "JWT")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+    if not isinstance(kind, str) or kind.lower() not in types:
         raise TokenType(f"typ is {str(kind)[:50]!r}")
 
 

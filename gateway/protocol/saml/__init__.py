@@ -9,11 +9,14 @@ Specifications: SAML 2.0 Core, Bindings, Profiles, Metadata (OASIS 2005, with er
 
 from gateway.protocol.saml.descriptor import metadata_document
 from gateway.protocol.saml.keys import Certificate, KeyPair, read_certificate, read_key_pair
+from gateway.protocol.saml.logout import verify_logout_request, verify_logout_response
+from gateway.protocol.saml.logout_messages import logout_request, logout_response, stamp
 from gateway.protocol.saml.metadata import MAX_METADATA, check_address, verify_metadata
 from gateway.protocol.saml.opinion import Evidence, Reading, SecondOpinion
 from gateway.protocol.saml.parameters import (
     MAX_CLOCK_SKEW,
     IdentityProviderMetadata,
+    LogoutService,
     ServiceProvider,
     check_current,
     registration,
@@ -31,6 +34,7 @@ __all__ = [
     "Evidence",
     "IdentityProviderMetadata",
     "KeyPair",
+    "LogoutService",
     "Reading",
     "SecondOpinion",
     "SentRequest",
@@ -39,11 +43,16 @@ __all__ = [
     "check_address",
     "check_current",
     "is_unsolicited",
+    "logout_request",
+    "logout_response",
     "metadata_document",
     "read_certificate",
     "read_key_pair",
     "read_memo",
     "registration",
+    "stamp",
+    "verify_logout_request",
+    "verify_logout_response",
     "verify_metadata",
     "verify_response",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,14 +60,22 @@ def check_issuer(element: Element, entity_id: str, *, required: bool) -> None:
         raise SamlIssuer(f"{xml.local_name(element)} issued by {(issuers[0].text or '')[:120]!r}")
 
 
-def check_issue_instant(element: Element, moment: Moment) -> datetime:
-    """Issued in the last ten minutes and not in the future (Core §2.3.3). Raises `SamlTimes`."""
+def check_issue_instant(element: Element, moment: Moment, max_age: timedelta = MAX_AGE) -> datetime:
+    """Issued within `max_age` and not in the future (Core §2.3.3, §3.2.1). Raises `SamlTimes`."""
     issued = read_instant(element.get("IssueInstant"))
     if moment.is_before(issued):
         raise SamlTimes(f"{xml.local_name(element)} issued in the future: {issued.isoformat()}")
-    if moment.is_past(issued + MAX_AGE):
+    if moment.is_past(issued + max_age):
         raise SamlTimes(f"{xml.local_name(element)} issued too long ago: {issued.isoformat()}")
     return issued
+
+
+def proof_id(element: Element, issuer: str) -> str:
+    """The message's own mark for one-time use: a digest of issuer and ID (Core §2.3.3, §3.2.1). Raises `SamlMalformed` without an ID."""
+    identifier = element.get("ID")
+    if not identifier:
+        raise SamlMalformed(f"{xml.local_name(element)} without an ID")
+    return hashlib.sha256(f"{issuer}\n{identifier}".encode()).hexdigest()
 
 
 def read_subject(assertion: Element) -> Element:
@@ -156,6 +165,11 @@ def check_authn_statement(assertion: Element, moment: Moment) -> Element:
     if ends is not None and moment.is_past(ends):
         raise SamlTimes(f"the session at the provider ended at {ends.isoformat()}")
     return statement
+
+
+def session_index(statement: Element) -> str | None:
+    """What the provider calls the session (Core §2.7.2); an empty name is none."""
+    return statement.get("SessionIndex") or None
 
 
 def check_authn_context(statement: Element, wanted: Sequence[str] | None) -> None:

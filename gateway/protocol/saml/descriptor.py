@@ -26,7 +26,7 @@ def metadata_document(sp: ServiceProvider, *, signed: bool) -> str:
     start = f'<md:EntityDescriptor xmlns:md="{names.METADATA}" ID="{identifier}" entityID="{escape(sp.entity_id)}">'
     document = (
         f'{start}<md:SPSSODescriptor AuthnRequestsSigned="{str(sp.sign_requests).lower()}" WantAssertionsSigned="true"'
-        f' protocolSupportEnumeration="{names.PROTOCOL}">{key_descriptors(sp)}{name_id_format(sp)}'
+        f' protocolSupportEnumeration="{names.PROTOCOL}">{key_descriptors(sp)}{logout_services(sp)}{name_id_format(sp)}'
         f'<md:AssertionConsumerService Binding="{names.HTTP_POST}" Location="{escape(sp.acs_url)}" index="0" isDefault="true"/>'
         "</md:SPSSODescriptor></md:EntityDescriptor>"
     )
@@ -53,6 +53,16 @@ def key_descriptor(use: str, certificate: Certificate, methods: str = "") -> str
     return (
         f'<md:KeyDescriptor use="{use}"><ds:KeyInfo xmlns:ds="{names.DSIG}"><ds:X509Data><ds:X509Certificate>'
         f"{certificate.base64}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>{methods}</md:KeyDescriptor>"
+    )
+
+
+def logout_services(sp: ServiceProvider) -> str:
+    """By redirect and by POST, where we can sign what we answer (Metadata §2.4.2)."""
+    if not sp.logs_out:
+        return ""
+    location = escape(sp.slo_url or "")
+    return "".join(
+        f'<md:SingleLogoutService Binding="{binding}" Location="{location}"/>' for binding in (names.HTTP_REDIRECT, names.HTTP_POST)
     )
 
 

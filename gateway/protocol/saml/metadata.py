@@ -23,7 +23,7 @@ from gateway.errors import (
 )
 from gateway.protocol.saml import names, xml
 from gateway.protocol.saml.keys import Certificate, read_base64_certificate
-from gateway.protocol.saml.parameters import IdentityProviderMetadata, check_current
+from gateway.protocol.saml.parameters import IdentityProviderMetadata, LogoutService, check_current
 from gateway.protocol.saml.signature import read_signature, verify_signature
 from gateway.protocol.saml.times import read_optional_instant
 from gateway.protocol.saml.xml import Element, Limits
@@ -65,6 +65,7 @@ def verify_metadata(
             valid_until=earliest(read_optional_instant(one.get("validUntil"), MetadataMalformed) for one in lineage(role)),
             cache_for=earliest(read_duration(one.get("cacheDuration")) for one in lineage(role)),
             wants_signed_requests=role.get("WantAuthnRequestsSigned") in {"true", "1"},
+            logout=read_logout_service(role, allow_loopback=allow_loopback),
         )
     except (MetadataMalformed, MetadataSignature, MetadataEntity, MetadataUnusable):
         raise
@@ -125,6 +126,26 @@ def read_address(role: Element, binding: str, *, allow_loopback: bool) -> str | 
             check_address(address, allow_loopback=allow_loopback)
             return address
     return None
+
+
+def read_logout_service(role: Element, *, allow_loopback: bool) -> LogoutService:
+    """Its single logout service (Metadata §2.4.2). An address that cannot be used is left out: no login shall fail for it."""
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for service in role.iterchildren(names.SINGLE_LOGOUT_SERVICE):
+        where, answers = (usable_address(service.get(name), allow_loopback=allow_loopback) for name in ("Location", "ResponseLocation"))
+        if where is not None:
+            found.setdefault(service.get("Binding") or "", (where, answers or where))
+    redirect, post = (found.get(binding, (None, None)) for binding in (names.HTTP_REDIRECT, names.HTTP_POST))
+    return LogoutService(redirect=redirect[0], post=post[0], redirect_answers=redirect[1], post_answers=post[1])
+
+
+def usable_address(address: str | None, *, allow_loopback: bool) -> str | None:
+    """The address if `check_address` lets it pass, else None."""
+    try:
+        check_address(address or "", allow_loopback=allow_loopback)
+    except MetadataUnusable:
+        return None
+    return address
 
 
 def check_address(address: str, *, allow_loopback: bool) -> None:

@@ -28,11 +28,13 @@ class ServiceProvider:
     rollover. `force_authn`, `authn_contexts` (Comparison exact; None: any) and `max_age` are what a sign-in must be
     like, and differ from login to login: the first two are asked for, all are enforced. `allow_cbc_encryption` weakens:
     it accepts AES-CBC, but only under a verified Response signature. `second_opinion=False` lets our own engine decide alone.
+    `slo_url`, with a key, lets sessions end on both sides at once; None, or no key: the provider's session is its own matter.
     `short_names` maps attribute Names to second names under which mapping finds them too (`presets`).
     """
 
     entity_id: str
     acs_url: str
+    slo_url: str | None = None
     idp_entity_id: str
     keys: tuple[KeyPair, ...] = ()
     next_certificate: Certificate | None = None
@@ -48,8 +50,23 @@ class ServiceProvider:
     clock_skew: timedelta = timedelta(seconds=60)
 
     @property
+    def logs_out(self) -> bool:
+        """Whether single logout is possible: its messages must be signed (Profiles §4.4.4)."""
+        return self.slo_url is not None and bool(self.keys)
+
+    @property
     def decryption_keys(self) -> tuple[rsa.RSAPrivateKey, ...]:
         return tuple(pair.key for pair in self.keys if isinstance(pair.key, rsa.RSAPrivateKey))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutService:
+    """Where the provider takes requests to end a session, and answers to its own (SAML Metadata §2.2.2, §2.4.2); None: not that way."""
+
+    redirect: str | None = None
+    post: str | None = None
+    redirect_answers: str | None = None
+    post_answers: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +83,7 @@ class IdentityProviderMetadata:
     valid_until: datetime | None = None
     cache_for: timedelta | None = None
     wants_signed_requests: bool = False
+    logout: LogoutService = LogoutService()
 
 
 def registration(sp: ServiceProvider) -> str:

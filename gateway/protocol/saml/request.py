@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import Final
-from urllib.parse import quote
 
-from gateway.errors import ConfigError, InternalError, MetadataUnusable, UnreadableLogin
-from gateway.model import FormPost, IdpRequest, Memo, Redirect, TransactionId
+from gateway.errors import ConfigError, MetadataUnusable, UnreadableLogin
+from gateway.model import IdpRequest, Memo, TransactionId
 from gateway.protocol.saml import names
+from gateway.protocol.saml.bindings import Outgoing, by_post, by_redirect, check_relay_state
 from gateway.protocol.saml.keys import KeyPair
 from gateway.protocol.saml.parameters import IdentityProviderMetadata, ServiceProvider, check_current
-from gateway.protocol.saml.signing import sign, signature_method, signed_document
 from gateway.protocol.saml.times import write_instant
-
-MAX_RELAY_STATE: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +36,16 @@ def authn_request(
     sent = SentRequest(id="_" + random.hex(), at=now.replace(microsecond=0))
     pair = signing_pair(sp)
     if idp.sso_redirect is not None:
-        document = request_document(sent, sp=sp, destination=idp.sso_redirect)
-        return redirect_request(document, transaction, location=idp.sso_redirect, pair=pair), write_memo(sent)
+        return by_redirect(outgoing(sent, transaction, sp, idp.sso_redirect), location=idp.sso_redirect, pair=pair), write_memo(sent)
     if idp.sso_post is not None:
-        document = request_document(sent, sp=sp, destination=idp.sso_post)
-        if pair is not None:
-            document = signed_document(document, identifier=sent.id, after="</saml:Issuer>", pair=pair)
-        fields = {"SAMLRequest": base64.b64encode(document.encode()).decode(), "RelayState": transaction}
-        return FormPost(action=idp.sso_post, fields=fields), write_memo(sent)
+        return by_post(outgoing(sent, transaction, sp, idp.sso_post), location=idp.sso_post, pair=pair), write_memo(sent)
     raise MetadataUnusable("no address to send users to")
+
+
+def outgoing(sent: SentRequest, transaction: TransactionId, sp: ServiceProvider, destination: str) -> Outgoing:
+    """The AuthnRequest with its RelayState."""
+    document = request_document(sent, sp=sp, destination=destination)
+    return Outgoing(parameter="SAMLRequest", id=sent.id, document=document, relay_state=transaction)
 
 
 def request_document(sent: SentRequest, *, sp: ServiceProvider, destination: str) -> str:
@@ -79,17 +74,6 @@ def requested_context(sp: ServiceProvider) -> str:
     return f'<samlp:RequestedAuthnContext Comparison="exact">{wanted}</samlp:RequestedAuthnContext>'
 
 
-def redirect_request(document: str, transaction: TransactionId, *, location: str, pair: KeyPair | None) -> Redirect:
-    """The DEFLATE encoding; signed over the query as it is sent (Bindings §3.4.4.1)."""
-    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    deflated = compressor.compress(document.encode()) + compressor.flush()
-    query = f"SAMLRequest={_escaped(deflated)}&RelayState={quote(transaction, safe='')}"
-    if pair is not None:
-        query += f"&SigAlg={quote(signature_method(pair.key), safe='')}"
-        query += f"&Signature={_escaped(sign(pair.key, query.encode()))}"
-    return Redirect(url=f"{location}{'&' if '?' in location else '?'}{query}")
-
-
 def signing_pair(sp: ServiceProvider) -> KeyPair | None:
     """The key that signs requests, None where they are not signed. Raises `ConfigError` when there is no key to sign with."""
     if not sp.sign_requests:
@@ -97,12 +81,6 @@ def signing_pair(sp: ServiceProvider) -> KeyPair | None:
     if not sp.keys:
         raise ConfigError("sp.sign_requests without sp.key")
     return sp.keys[0]
-
-
-def check_relay_state(transaction: TransactionId) -> None:
-    """At most 80 bytes (Bindings §3.4.3). Raises `InternalError`: the name is ours."""
-    if len(transaction.encode()) > MAX_RELAY_STATE:
-        raise InternalError("a transaction name too long for RelayState")
 
 
 def write_memo(sent: SentRequest) -> Memo:
@@ -117,7 +95,3 @@ def read_memo(memo: Memo) -> SentRequest:
         return SentRequest(id=str(fields["request"]), at=datetime.fromtimestamp(int(fields["at"]), UTC))
     except (ValueError, KeyError, TypeError, OverflowError):
         raise UnreadableLogin("the memo is not one of a SAML login") from None
-
-
-def _escaped(data: bytes) -> str:
-    return quote(base64.b64encode(data), safe="")

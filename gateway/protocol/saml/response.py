@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
-import json
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +17,7 @@ from gateway.errors import (
     SamlUnsolicited,
     SignInDenied,
 )
-from gateway.model import IdpSession, Memo, VerifiedIdentity
+from gateway.model import IdpSession, VerifiedIdentity
 from gateway.protocol.saml import names, xml
 from gateway.protocol.saml.assertion import (
     MAX_AGE,
@@ -33,9 +31,12 @@ from gateway.protocol.saml.assertion import (
     check_issuer,
     check_sign_in_time,
     check_version,
+    proof_id,
     read_subject,
+    session_index,
 )
-from gateway.protocol.saml.attributes import NameId, claims_of, read_attributes, read_name_id, reading_of
+from gateway.protocol.saml.attributes import claims_of, read_attributes, read_name_id, reading_of
+from gateway.protocol.saml.logout_messages import write_logout_memo
 from gateway.protocol.saml.opinion import SecondOpinion, check_agreement
 from gateway.protocol.saml.parameters import IdentityProviderMetadata, ServiceProvider, check_current
 from gateway.protocol.saml.proof import Proven, verify_signatures
@@ -83,12 +84,12 @@ def verify_response(  # noqa: PLR0913  every one of them decides
     check_authn_context(statement, sp.authn_contexts)
     check_sign_in_time(statement, asked_at=sent.at if sp.force_authn else None, max_age=sp.max_age, moment=moment)
     return VerifiedIdentity(
-        session=IdpSession(issuer=sp.idp_entity_id, subject=name_id.value, session_id=statement.get("SessionIndex")),
+        session=IdpSession(issuer=sp.idp_entity_id, subject=name_id.value, session_id=session_index(statement)),
         claims=claims_of(attributes, sp.short_names),
         proof_id=mark,
         proof_expires_at=issued + MAX_AGE + 2 * sp.clock_skew,
         name_id=name_id.value,
-        logout_memo=logout_memo(name_id, statement.get("SessionIndex")),
+        logout_memo=write_logout_memo(name_id, session_index(statement)),
     )
 
 
@@ -159,17 +160,3 @@ def check_in_response_to(envelope: Element, confirmations: tuple[Element, ...], 
         raise SamlUnsolicited
     if answered != request_id:
         raise SamlInResponseTo("InResponseTo of the Response")
-
-
-def proof_id(assertion: Element, issuer: str) -> str:
-    """The assertion's own mark for one-time use: a digest of issuer and ID (Core §2.3.3). Raises `SamlMalformed` without an ID."""
-    identifier = assertion.get("ID")
-    if not identifier:
-        raise SamlMalformed("an assertion without an ID")
-    return hashlib.sha256(f"{issuer}\n{identifier}".encode()).hexdigest()
-
-
-def logout_memo(name_id: NameId, session_index: str | None) -> Memo:
-    """What a LogoutRequest must name (Core §3.7.1)."""
-    fields = (name_id.value, name_id.format, name_id.qualifier, name_id.sp_qualifier, session_index)
-    return Memo(json.dumps(fields))

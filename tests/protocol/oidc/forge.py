@@ -171,3 +171,32 @@ def metadata_document(issuer: str = ISSUER, **changes: Any) -> dict[str, Any]:
 
 def metadata(rp: oidc.RelyingParty | None = None, **changes: Any) -> oidc.Metadata:
     return oidc.read_metadata(json_response(metadata_document(**changes)), rp or relying_party())
+
+
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+POST_LOGOUT = "https://sso.example.com/idp/op/slo"
+
+
+def good_logout_claims(**changes: Any) -> dict[str, Any]:
+    """What a provider says at `NOW` when alice's session ends; a change to `...` takes the claim out."""
+    issued = int(NOW.timestamp()) - 1
+    claims = {
+        "iss": ISSUER,
+        "sub": "alice",
+        "sid": "session-1",
+        "aud": CLIENT_ID,
+        "iat": issued,
+        "exp": issued + 120,
+        "jti": "logout-1",
+        "events": {LOGOUT_EVENT: {}},
+    } | changes
+    return {name: value for name, value in claims.items() if value is not ...}
+
+
+def good_logout_token(
+    algorithm: str = "RS256", key: PrivateKey | None = None, header: Mapping[str, Any] | None = None, **changes: Any
+) -> Token:
+    """Signed with key `k1`; the arguments are those of `good_token`."""
+    members = {"alg": algorithm, "kid": "k1", "typ": "logout+jwt"} | dict(header or {})
+    members = {name: value for name, value in members.items() if value is not ...}
+    return Token(members, good_logout_claims(**changes), key or rsa_key(), algorithm)

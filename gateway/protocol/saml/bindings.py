@@ -1,0 +1,63 @@
+"""How a message of ours travels through the browser: by redirect (Bindings §3.4) or by a POST that submits itself (§3.5)."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
+
+from gateway.errors import InternalError
+from gateway.model import FormPost, Redirect
+from gateway.protocol.saml.keys import KeyPair
+from gateway.protocol.saml.signing import sign, signature_method, signed_document
+
+MAX_RELAY_STATE: Final = 80
+
+Parameter: TypeAlias = Literal["SAMLRequest", "SAMLResponse"]
+"""What carries a message: a request, or the answer to one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A message of ours, unsigned. `id`: its root's; `relay_state`: what its answer must bring back, or what its request brought."""
+
+    parameter: Parameter
+    id: str
+    document: str = field(repr=False)
+    relay_state: str | None
+
+
+def by_redirect(message: Outgoing, *, location: str, pair: KeyPair | None) -> Redirect:
+    """The DEFLATE encoding; signed over the query as it is sent (Bindings §3.4.4.1), unless there is no `pair`."""
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    deflated = compressor.compress(message.document.encode()) + compressor.flush()
+    query = f"{message.parameter}={_escaped(deflated)}"
+    if message.relay_state is not None:
+        query += f"&RelayState={quote(message.relay_state, safe='')}"
+    if pair is not None:
+        query += f"&SigAlg={quote(signature_method(pair.key), safe='')}"
+        query += f"&Signature={_escaped(sign(pair.key, query.encode()))}"
+    return Redirect(url=f"{location}{'&' if '?' in location else '?'}{query}")
+
+
+def by_post(message: Outgoing, *, location: str, pair: KeyPair | None) -> FormPost:
+    """With an enveloped signature behind the Issuer (Bindings §3.5.4), unless there is no `pair`."""
+    document = message.document
+    if pair is not None:
+        document = signed_document(document, identifier=message.id, after="</saml:Issuer>", pair=pair)
+    fields: dict[str, str] = {message.parameter: base64.b64encode(document.encode()).decode()}
+    if message.relay_state is not None:
+        fields["RelayState"] = message.relay_state
+    return FormPost(action=location, fields=fields)
+
+
+def check_relay_state(name: str) -> None:
+    """At most 80 bytes (Bindings §3.4.3). Raises `InternalError`: the name is ours."""
+    if len(name.encode()) > MAX_RELAY_STATE:
+        raise InternalError("a transaction name too long for RelayState")
+
+
+def _escaped(data: bytes) -> str:
+    return quote(base64.b64encode(data), safe="")
