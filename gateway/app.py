@@ -18,12 +18,11 @@ from gateway.config.settings import Configuration, GatewaySettings, Listen, TlsP
 from gateway.errors import GatewayError
 from gateway.journal import LogJournal, start_logging
 from gateway.metrics import Metrics
-from gateway.ports import Clock, Entropy, ReplayStore
+from gateway.ports import Clock, Entropy
 from gateway.qlik.trust import as_file
 from gateway.reload import Reloader
 from gateway.routing import Live
-from gateway.stores.counting import MemoryCounter
-from gateway.stores.memory import MemoryReplayStore
+from gateway.stores.opening import Stores, open_stores
 from gateway.system import SystemClock, SystemEntropy
 from gateway.web.pressure import Pressure
 from gateway.web.routes import gateway_application, management_application
@@ -50,24 +49,18 @@ class Gateway:
         *,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
-        replay: ReplayStore | None = None,
+        stores: Stores | None = None,
     ) -> None:
         mapping.self_test()
-        clock = clock or SystemClock()
+        clock, entropy = clock or SystemClock(), entropy or SystemEntropy()
         self.settings = self._started_with = configuration.gateway
         self.metrics = Metrics()
         self.journal = LogJournal(self.metrics)
         self.pressure = Pressure()
         self.metrics.behind.set_function(lambda: max(self.pressure.standing(), self.pressure.overdue()))
         self.metrics.in_hand.set_function(lambda: self.pressure.in_hand)
-        self._builder = Builder(
-            clock=clock,
-            entropy=entropy or SystemEntropy(),
-            replay=MemoryReplayStore(clock) if replay is None else replay,
-            counter=MemoryCounter(clock),
-            pressure=self.pressure,
-            journal=self.journal,
-        )
+        self._stores = stores or open_stores(self.settings.store, clock=clock, entropy=entropy, journal=self.journal)
+        self._builder = Builder(clock=clock, entropy=entropy, stores=self._stores, pressure=self.pressure, journal=self.journal)
         self._state = self._builder.build(configuration)
         self._services = Live(self._state.services)
         self._front = front_tls(configuration.gateway.listen.tls)
@@ -85,6 +78,7 @@ class Gateway:
             await web.TCPSite(runner, listen.host, listen.port, ssl_context=tls, backlog=1024).start()
             ports.append((str(runner.addresses[0][0]), int(runner.addresses[0][1])))
         self.pressure.start()
+        self._stores.start()
         self._mark_ready(True)
         addresses = Addresses(gateway=ports[0], management=ports[1])
         self.journal.note("started", gateway=addresses.gateway, management=addresses.management, public_url=settings.public_url)
@@ -117,6 +111,7 @@ class Gateway:
             await runner.cleanup()
         self.pressure.stop()
         await self._builder.close()
+        await self._stores.close()
         self.journal.note("stopped")
 
     def _renew_front(self, tls: TlsPair | None) -> None:
@@ -139,7 +134,7 @@ def needs_restart(started_with: GatewaySettings, now: GatewaySettings) -> tuple[
     changed = {
         "listen": socket(started_with.listen) != socket(now.listen),
         "management": started_with.management != now.management,
-        "store": started_with.store_url != now.store_url,
+        "store": started_with.store != now.store,
     }
     return tuple(name for name, differs in changed.items() if differs)
 

@@ -31,13 +31,14 @@ from gateway.idp.saml_metadata import Fixed, MetadataSource, Publication, Publis
 from gateway.journal import LogJournal
 from gateway.login import LoginPipeline
 from gateway.outbound import OutboundClient, policy_for
-from gateway.ports import Clock, Counter, Entropy, IdentityProvider, ReplayStore
+from gateway.ports import Clock, Entropy, IdentityProvider
 from gateway.protocol import saml
 from gateway.protocol.oidc import RelyingParty
 from gateway.qlik import QlikSite
 from gateway.reload import Edition, Stock
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy
 from gateway.sealing import KEY_SIZE, Sealer
+from gateway.stores.opening import Stores
 from gateway.web import trial_links
 from gateway.web.context import Services
 from gateway.web.cookies import LoginCookies
@@ -92,11 +93,9 @@ class State:
 class Builder:
     """Builds one state after the other, for one running gateway."""
 
-    def __init__(  # noqa: PLR0913 (a composition root)
-        self, *, clock: Clock, entropy: Entropy, replay: ReplayStore, counter: Counter, pressure: Pressure, journal: LogJournal
-    ) -> None:
-        self._clock, self._entropy, self._replay, self._journal = clock, entropy, replay, journal
-        self._counter, self._pressure = counter, pressure
+    def __init__(self, *, clock: Clock, entropy: Entropy, stores: Stores, pressure: Pressure, journal: LogJournal) -> None:
+        self._clock, self._entropy, self._stores, self._journal = clock, entropy, stores, journal
+        self._pressure = pressure
         self._own_key = secrets.token_bytes(KEY_SIZE)
         self._large = LargeResponses()
         self._tls: dict[bytes | None, ssl.SSLContext] = {}
@@ -151,7 +150,7 @@ class Builder:
 
     def _services(self, settings: GatewaySettings, table: RoutingTable) -> Services:
         pipeline = LoginPipeline(
-            replay=self._replay, clock=self._clock, entropy=self._entropy, journal=self._journal, lifetime=settings.login_lifetime
+            replay=self._stores.replay, clock=self._clock, entropy=self._entropy, journal=self._journal, lifetime=settings.login_lifetime
         )
         # Without keys in the configuration one serves that was drawn at the start (the check has warned).
         ring = settings.cookie_keys or (self._own_key,)
@@ -174,7 +173,7 @@ class Builder:
         return Guard(
             limits=settings.limits,
             pressure=self._pressure,
-            counter=self._counter,
+            counter=self._stores.counter,
             clock=self._clock,
             journal=self._journal,
             trusted_proxies=settings.trusted_proxies,

@@ -149,6 +149,26 @@ class ConfigRefused:
     errors: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLost:
+    """The shared store does not work: no login can be finished, and counts are this replica's own. Told once, until it works again."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFound:
+    """The shared store works: for the first time, or again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreMayForget:
+    """Servers of the shared store throw keys away when they are full: `policies` are their `maxmemory-policy`, where not noeviction."""
+
+    policies: tuple[str, ...]
+
+
 Event: TypeAlias = (
     LoginStarted
     | LoginSucceeded
@@ -163,4 +183,7 @@ Event: TypeAlias = (
     | EnginesDisagreed
     | ConfigReloaded
     | ConfigRefused
+    | StoreLost
+    | StoreFound
+    | StoreMayForget
 )

@@ -29,6 +29,9 @@ from gateway.events import (
     LogoutRefused,
     ProviderTrouble,
     SessionsLeft,
+    StoreFound,
+    StoreLost,
+    StoreMayForget,
     TrialEnded,
 )
 from gateway.metrics import Metrics
@@ -98,6 +101,9 @@ class LogJournal:
             EnginesDisagreed: self._disagreed,
             ConfigReloaded: self._reloaded,
             ConfigRefused: self._refused,
+            StoreLost: self._store_lost,
+            StoreFound: self._store_found,
+            StoreMayForget: self._store_may_forget,
         }
 
     def record(self, event: Event) -> None:
@@ -226,6 +232,19 @@ class LogJournal:
         self.metrics.reloads.labels("refused").inc()
         self.metrics.reload_good.set(0)
         self._log.error("config_refused", errors=few(event.errors), serving="the last good configuration")
+
+    def _store_lost(self, event: StoreLost) -> None:
+        self.metrics.store_up.set(0)
+        self._log.error("store_lost", code=event.code, detail=event.detail)
+
+    def _store_found(self, _event: StoreFound) -> None:
+        self.metrics.store_up.set(1)
+        self.metrics.store_keeps.set(1)
+        self._log.info("store_found")
+
+    def _store_may_forget(self, event: StoreMayForget) -> None:
+        self.metrics.store_keeps.set(0)
+        self._log.warning("store_may_forget", policies=event.policies, wanted="noeviction")
 
 
 def few(values: Sequence[str]) -> list[str]:

@@ -22,8 +22,12 @@ from gateway.errors import (
     LoginLoop,
     LoginMismatch,
     ProofAlreadyUsed,
+    ProofNotMarked,
     SignInTooWeak,
     StoreError,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
 )
 from gateway.events import LoginStarted, LoginSucceeded
 from gateway.mapping import AccessRule, Mapped, Subject
@@ -47,8 +51,8 @@ STATE_BYTES = 16
 MOST_TICKETS = 3
 LOOP_WINDOW = timedelta(minutes=1)
 """One browser gets so many tickets for a virtual proxy in this time, by logins that began one after the other."""
-UNTOUCHED = (LoginExpired, LoginMismatch, StoreError)
-"""Errors of `finish` that leave the transaction unused: all others have used it up."""
+UNTOUCHED = (LoginExpired, LoginMismatch, StoreUnavailable, StoreFull, StoreRefused)
+"""Errors of `finish` that leave the transaction unused, as far as anybody knows: all others have used it up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +186,11 @@ class LoginPipeline:
             raise LoginAlreadyUsed("this transaction was finished before")
 
     async def _claim_proof(self, transaction: LoginTransaction, identity: VerifiedIdentity) -> None:
-        if not await self.replay.claim(f"proof:{transaction.registration}:{digest(identity.proof_id)}", identity.proof_expires_at):
+        try:
+            first = await self.replay.claim(f"proof:{transaction.registration}:{digest(identity.proof_id)}", identity.proof_expires_at)
+        except StoreError as error:
+            raise ProofNotMarked(error.detail) from error
+        if not first:
             raise ProofAlreadyUsed("the same ID token or assertion ended a login before")
 
 

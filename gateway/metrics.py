@@ -23,6 +23,7 @@ class Metrics:
         self._of_requests()
         self._of_providers()
         self._of_the_configuration()
+        self._of_the_store()
         self.ready = self._gauge("qlikgw_ready", "1 while the gateway takes new logins")
         self._gauge("qlikgw_build_info", "Version of the gateway", "version").labels(__version__).set(1)
 
@@ -76,6 +77,12 @@ class Metrics:
         self.restart_needed = self._gauge("qlikgw_config_restart_needed", "1 while a changed setting waits for a restart")
         self.reload_good.set(1)
         self.reload_time.set_to_current_time()
+
+    def _of_the_store(self) -> None:
+        self.store_up = self._gauge("qlikgw_store_up", "0 while the shared store does not work: no login can be finished")
+        self.store_keeps = self._gauge("qlikgw_store_keeps_all", "0 while the shared store would forget marks when it is full")
+        for good in (self.store_up, self.store_keeps):
+            good.set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -31,6 +31,11 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "xmlsec1": (lambda: shutil.which("xmlsec1") is not None, "apt-get install xmlsec1"),
     "openssl": (lambda: shutil.which("openssl") is not None, "apt-get install openssl"),
+    "redis": (
+        lambda: all(map(shutil.which, ("redis-server", "redis-sentinel", "redis-cli"))),
+        "apt-get install redis-server redis-sentinel redis-tools",
+    ),
+    "faketime": (lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "apt-get install faketime"),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
 }
 settings.register_profile("qlikgw", deadline=None)

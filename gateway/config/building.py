@@ -30,12 +30,22 @@ from gateway.config.settings import (
 )
 from gateway.config.values import read_cookie_key
 from gateway.config.wire import SecretReference
-from gateway.config.wire_gateway import GatewayWire, ListenWire, ManagementWire, OutboundWire, SiteWire, TargetWire, VirtualProxyWire
+from gateway.config.wire_gateway import (
+    GatewayWire,
+    ListenWire,
+    ManagementWire,
+    OutboundWire,
+    SiteWire,
+    StoreWire,
+    TargetWire,
+    VirtualProxyWire,
+)
 from gateway.config.wire_oidc import NoSecretWire, OidcWire, PrivateKeyWire, SecretBasicWire
 from gateway.config.wire_saml import SamlWire
 from gateway.model import Binding, Secret
 from gateway.protocol import oidc, qps
 from gateway.routing import NetworkDefault
+from gateway.stores.address import IN_MEMORY, StoreAddress, read_store_address
 
 MANAGEMENT_HOST = "QLIKGW_MANAGEMENT_HOST"
 
@@ -58,7 +68,7 @@ def _gateway(wire: GatewayWire, surroundings: Surroundings) -> GatewaySettings:
         listen=_listen(wire.listen, surroundings),
         management=_management(wire.management, surroundings),
         cookie_keys=tuple(read_cookie_key(_secret(key, surroundings)) for key in wire.cookie_keys or []) if surroundings.files else (),
-        store_url=Secret(_text(wire.store.url, surroundings)),
+        store=_store(wire.store, surroundings),
         login_lifetime=wire.login_lifetime,
         trusted_proxies=tuple(wire.trusted_proxies),
         outbound=_outbound(wire.outbound, surroundings),
@@ -67,6 +77,14 @@ def _gateway(wire: GatewayWire, surroundings: Surroundings) -> GatewaySettings:
         limits=LimitSettings(**wire.limits.model_dump()),
         drain=wire.drain,
     )
+
+
+def _store(wire: StoreWire, surroundings: Surroundings) -> StoreAddress:
+    """With the named files unread, where an address in a variable leads is not known; such a configuration is never served."""
+    if isinstance(wire.url, SecretReference) and not surroundings.files:
+        return IN_MEMORY
+    ca = plain_pem(surroundings.file(wire.ca)) if wire.ca is not None and surroundings.files else None
+    return replace(read_store_address(_text(wire.url, surroundings)), ca=ca)
 
 
 def _listen(wire: ListenWire, surroundings: Surroundings) -> Listen:

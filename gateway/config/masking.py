@@ -19,6 +19,7 @@ _SECRET_KEY = re.compile(
 _SECRET_WORDS = ("secret", "client_secret", "password", "client_key_password", "key_password", "cookie_keys")
 _ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 _WORD = re.compile(r"\S+")
+_PARAMETER = re.compile(r"(passw[a-z]*=)(.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?P<name>[A-Za-z_][\w.-]*)[\"']?\s*[:=]")
 _KEY_AT_START = re.compile(rf"[\s-]*[\"']?{_KEY.pattern}")
 _PEM = re.compile(r"PRIVATE KEY|^[A-Za-z0-9+/=]{40,}$")
@@ -79,8 +80,8 @@ def _is_reference(name: str, node: Node) -> bool:
 
 
 def _without_credentials(word: re.Match[str]) -> str:
-    """A word without what stands between :// and the last @."""
-    text = word[0]
+    """A word without what stands between :// and the last @, and without what follows the name of a password."""
+    text = _PARAMETER.sub(lambda found: found[1] + MASK * len(found[2]), word[0])
     start, end = text.find("://") + 3, text.rfind("@")
     return text[:start] + MASK * (end - start) + text[end:] if 3 <= start < end else text  # noqa: PLR2004 - 2: no :// was found
 

@@ -32,7 +32,8 @@ def check_gateway_material(document: Document, named: NamedFiles, now: datetime)
     if url is not None and store is not None:
         check_store_url(document, store, url)
     _secret(document, named, root.get("outbound", "proxy"), read_proxy)
-    _check_roots(document, root.get("outbound", "ca"), named)
+    for place in (root.get("store", "ca"), root.get("outbound", "ca")):
+        _check_roots(document, place, named)
     _check_front(document, root.section("listen", "tls"), named, now)
     for _, site in root.sections("qlik_sites"):
         check_site(document, site, named, now)

@@ -13,9 +13,10 @@ from gateway.config.diagnostics import Code, Severity
 from gateway.config.document import Document
 from gateway.config.mapping_references import check_access, check_mapping, check_name_id
 from gateway.config.tree import Node, Scalar, Section
-from gateway.config.values import did_you_mean, read_store
+from gateway.config.values import did_you_mean
 from gateway.errors import TargetRefused
 from gateway.protocol.qps import Target, Targets, check_target, check_target_list, default_target, read_node, read_target
+from gateway.stores.address import read_store_address
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
@@ -62,32 +63,34 @@ def _check_listeners(document: Document, root: Section) -> None:
 
 def _check_store(document: Document, root: Section) -> None:
     url = root.scalar("store", "url")
-    if url is not None and "@" in str(url.value):
+    if url is not None and ("@" in str(url.value) or "password=" in str(url.value)):
         hint = "write url: {env: QLIKGW_STORE_URL}"
         document.report(Code.INLINE_SECRET, url, "an address with a password is a secret: name the file or variable that holds it", hint)
     proxy = root.scalar("outbound", "proxy")
     if proxy is not None and "@" in str(proxy.value):
         hint = "write proxy: {env: QLIKGW_PROXY}"
         document.report(Code.INLINE_SECRET, proxy, "an address with a password is a secret: name the file or variable that holds it", hint)
-    if url is not None:
-        check_store_url(document, url, str(url.value))
-    if root.get("cookie_keys") is None and (url is None or url.value == "memory:"):
-        message = "without cookie_keys each start draws its own: logins in flight do not survive a restart"
-        document.report(Code.COOKIE_KEYS, root, message, "make one: qlikgw keygen cookie", severity=Severity.WARNING)
+    if url is not None or root.get("store", "url") is None:
+        check_store_url(document, url or root, "memory:" if url is None else str(url.value))
 
 
 def check_store_url(document: Document, place: Node, url: str) -> None:
-    """A shared store needs shared keys; and this version has none yet. `place`: where the address or its reference stands."""
+    """Any store is better with `cookie_keys`, a shared one needs them. `place`: where the address or its reference stands."""
     try:
-        read_store(url)
+        address = read_store_address(url)
     except ValueError:
         return
-    if url == "memory:":
+    ca = document.root.get("store", "ca")
+    if ca is not None and not address.tls:
+        document.report(Code.WRONG_VALUE, ca, "the store is not reached over TLS, so these roots vouch for nothing", "write rediss://…")
+    if document.root.get("cookie_keys") is not None:
         return
-    document.report(Code.NOT_AVAILABLE, place, "this version keeps its marks in memory only", "write url: memory:")
-    if document.root.get("cookie_keys") is None:
-        hint = "make one: qlikgw keygen cookie"
+    hint = "make one: qlikgw keygen cookie"
+    if address.shared:
         document.report(Code.COOKIE_KEYS, place, "a shared store needs cookie_keys: without them no replica opens another's logins", hint)
+        return
+    message = "without cookie_keys each start draws its own: logins in flight do not survive a restart"
+    document.report(Code.COOKIE_KEYS, document.root, message, hint, severity=Severity.WARNING)
 
 
 def _check_nodes(document: Document, site: Section) -> None:

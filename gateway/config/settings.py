@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from gateway.mapping import AccessRule, Overrides, Rules
 from gateway.model import Secret
@@ -19,12 +19,10 @@ from gateway.protocol.oidc import RelyingParty
 from gateway.protocol.qps import Node, Targets
 from gateway.protocol.saml import Certificate, IdentityProviderMetadata, ServiceProvider
 from gateway.routing import NetworkDefault
+from gateway.stores.address import IN_MEMORY, StoreAddress
 from gateway.strength import ANY_SIGN_IN, Strength
 
 Network: TypeAlias = IPv4Network | IPv6Network
-
-IN_MEMORY: Final = Secret("memory:")
-"""The store that needs nothing beside the gateway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,7 @@ class GatewaySettings:
     listen: Listen
     management: Listen
     cookie_keys: tuple[bytes, ...] = field(default=(), repr=False)
-    store_url: Secret = IN_MEMORY
+    store: StoreAddress = IN_MEMORY
     login_lifetime: timedelta = timedelta(minutes=15)
     trusted_proxies: tuple[Network, ...] = ()
     outbound: OutboundSettings = OutboundSettings()

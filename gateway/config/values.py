@@ -18,6 +18,7 @@ from gateway.config.settings import Network
 from gateway.protocol.qps import Target, read_node, read_target
 from gateway.protocol.qps.addresses import Address, is_loopback, origin_text, read_address, read_host
 from gateway.sealing import KEY_SIZE
+from gateway.stores.address import read_store_address
 
 ID = r"[a-z0-9][a-z0-9-]{0,62}"
 ENVIRONMENT_NAME = r"QLIKGW_[A-Z0-9_]+"
@@ -31,7 +32,6 @@ _UNITS = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
-_STORES = ("memory:", "redis://", "rediss://", "redis+sentinel://")
 
 
 class Refusal(ValueError):
@@ -166,8 +166,10 @@ def read_ticket_parameter(text: str) -> str:
 
 def read_store(text: str) -> str:
     """The address of the store of one-time marks."""
-    if text != "memory:" and not text.startswith(_STORES[1:]):
-        raise Refusal(Code.WRONG_VALUE, "a store is memory:, redis://…, rediss://… or redis+sentinel://…")
+    try:
+        read_store_address(text)
+    except ValueError as error:
+        raise Refusal(Code.WRONG_VALUE, str(error)) from None
     return text
 
 

@@ -74,8 +74,10 @@ class StoreWire(Wire):
 
     url: Annotated[Annotated[str, Reads(values.read_store), AsText] | Annotated[SecretReference, AsMapping], TextOrMapping] = Field(
         default="memory:",
-        description="memory: for one replica; redis://, rediss:// or redis+sentinel:// to share. With a password: {env: …}.",
+        description="memory: for one replica; redis://, redis+sentinel:// or redis+cluster:// (over TLS: rediss…) to share one. "
+        "With a password: {env: …}.",
     )
+    ca: PathText | None = Field(default=None, description="More root certificates to trust in a store over TLS, PEM.")
 
 
 class OutboundWire(Wire):

@@ -56,7 +56,7 @@ from gateway.errors.identity import (
 )
 from gateway.errors.kind import ACCOUNT, AGAIN, TELL_ADMIN, TELL_IDP, TELL_QLIK, Blame, GatewayError, InternalError
 from gateway.errors.load import LoginLoop, Overloaded, ProviderBusy, TooManyRequests
-from gateway.errors.operation import ConfigError, StoreError, StoreFull, StoreUnavailable
+from gateway.errors.operation import ConfigError, ProofNotMarked, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from gateway.errors.provider import (
     AddressRefused,
     DiscoveryRefused,
@@ -181,6 +181,7 @@ __all__ = [
     "PrefetchRefused",
     "PrefixUnknown",
     "ProofAlreadyUsed",
+    "ProofNotMarked",
     "ProviderAnswer",
     "ProviderBusy",
     "ProviderError",
@@ -214,6 +215,7 @@ __all__ = [
     "SignInTooWeak",
     "StoreError",
     "StoreFull",
+    "StoreRefused",
     "StoreUnavailable",
     "TargetRefused",
     "TokenAlgorithm",

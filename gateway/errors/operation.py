@@ -33,3 +33,16 @@ class StoreFull(StoreError):
     """The store holds only live marks and takes no more: refusing is better than forgetting one."""
 
     code = "QGW-602"
+
+
+class StoreRefused(StoreError):
+    """The store answers and takes no marks: a read-only replica, a wrong password, no permission, too few replicas, a failed snapshot."""
+
+    code = "QGW-603"
+
+
+class ProofNotMarked(StoreError):
+    """The provider had confirmed the sign-in when the store failed. Its answer is spent: only a new login helps, not a reload."""
+
+    code = "QGW-604"
+    advice = "Wait a moment, then open the Qlik link again. Loading this page once more does not help."

@@ -25,7 +25,8 @@ class MemoryCounter:
     async def add(self, key: str, window: timedelta) -> int:
         now = self._clock.now().timestamp()
         ends, count = self._counts.get(key, (now, 0))
-        if ends <= now:
+        # A window that ends further off than it is long began before the clock was set back: it would lock out for too long.
+        if not now < ends <= now + window.total_seconds():
             self._counts.pop(key, None)
             self._make_room(now)
             ends, count = now + window.total_seconds(), 0

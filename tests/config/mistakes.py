@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.stores.address import FORM
 from tests.config.folders import ENTRA, GATEWAY
 
 
@@ -612,13 +613,6 @@ MISTAKES = (
         ),
     ),
     Mistake(
-        "a store for later",
-        GATEWAY,
-        "schema: 1\n",
-        "schema: 1\nstore: {url: redis://redis:6379}\n",
-        Told(2, "redis://redis:6379", 521, "this version keeps its marks in memory only", "write url: memory:"),
-    ),
-    Mistake(
         "a password in the store",
         GATEWAY,
         "schema: 1\n",
@@ -630,7 +624,6 @@ MISTAKES = (
             "an address with a password is a secret: name the file or variable that holds it",
             "write url: {env: QLIKGW_STORE_URL}",
         ),
-        Told(2, "redis://:hunter2-8Qm@redis:6379", 521, "this version keeps its marks in memory only", "write url: memory:"),
     ),
     Mistake(
         "a duration without unit",
@@ -863,7 +856,34 @@ MISTAKES = (
         GATEWAY,
         "schema: 1\n",
         "schema: 1\nstore: {url: 'postgres://x'}\n",
-        Told(2, "'postgres://x'", 506, "a store is memory:, redis://…, rediss://… or redis+sentinel://…"),
+        Told(2, "'postgres://x'", 506, FORM),
+    ),
+    Mistake(
+        "Sentinels without the name of what they watch",
+        GATEWAY,
+        "schema: 1\n",
+        "schema: 1\nstore: {url: 'redis+sentinel://a,b'}\n",
+        Told(2, "'redis+sentinel://a,b'", 506, "Sentinels are asked for a primary by its name: redis+sentinel://HOST,HOST/NAME"),
+    ),
+    Mistake(
+        "a password for the Sentinels",
+        GATEWAY,
+        "schema: 1\n",
+        "schema: 1\nstore: {url: 'redis+sentinel://a/main?sentinel_password=hunter2-8Qm'}\n",
+        Told(
+            2,
+            "'redis+sentinel://a/main?sentinel_password=hunter2-8Qm'",
+            514,
+            "an address with a password is a secret: name the file or variable that holds it",
+            "write url: {env: QLIKGW_STORE_URL}",
+        ),
+    ),
+    Mistake(
+        "roots for a store without TLS",
+        GATEWAY,
+        "schema: 1\n",
+        "schema: 1\nstore: {url: 'redis://redis:6379', ca: ../certs/root.pem}\n",
+        Told(2, "../certs/root.pem", 506, "the store is not reached over TLS, so these roots vouch for nothing", "write rediss://…"),
     ),
     Mistake(
         "a log level that does not exist",
@@ -914,7 +934,6 @@ MISTAKES = (
         GATEWAY,
         "cookie_keys:\n  - {file: ../certs/cookie.key}\n",
         "store: {url: redis://redis}\n",
-        Told(4, "redis://redis", 521, "this version keeps its marks in memory only", "write url: memory:"),
         Told(
             4,
             "redis://redis",

@@ -10,6 +10,7 @@ from gateway.config.settings import Configuration, Listen, OutboundSettings, Tls
 from gateway.mapping import Cel, ClaimPath, Constant
 from gateway.model import Binding
 from gateway.protocol import oidc, qps
+from gateway.stores.address import IN_MEMORY
 from tests.config.folders import ENTRA, GATEWAY, GOOD, SECRET, Shelf
 
 FULL = """
@@ -36,7 +37,7 @@ def test_the_gateway_has_the_documented_defaults(shelf: Shelf) -> None:
     assert gateway.listen == Listen(host="0.0.0.0", port=8080)
     assert gateway.management == Listen(host="127.0.0.1", port=8081)
     assert gateway.cookie_keys == (bytes(range(32)),)
-    assert gateway.store_url.reveal() == "memory:"
+    assert gateway.store == IN_MEMORY
     assert (gateway.login_lifetime, gateway.drain) == (timedelta(minutes=15), timedelta(seconds=5))
     assert (gateway.trusted_proxies, gateway.outbound, gateway.cache_dir) == ((), OutboundSettings(), None)
     assert (gateway.logging.level, gateway.logging.format, gateway.limits.starts_per_client) == ("info", "json", None)

@@ -33,6 +33,7 @@ INLINE = [
     "access_token: {S}",
     "url: redis://:{S}@redis",
     "url: redis://user:a/{S}@redis",
+    "url: redis+sentinel://redis/main?sentinel_password={S}",
     "key: |\n  -----BEGIN PRIVATE KEY-----\n  {S}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n".replace("{S}", "{S64}"),
 ]
 BROKEN = ["", "\n  x: [", "\n]", "\n\t- x", "\n'", ' "x', "\n%", "\n---\nx"]

@@ -114,9 +114,13 @@ def test_comments_between_roots_are_left_out(shelf: Shelf) -> None:
 
 def test_a_store_behind_a_reference_is_looked_at_as_well(shelf: Shelf) -> None:
     change = ("schema: 1\n", "schema: 1\nstore: {url: {env: QLIKGW_STORE_URL}}\n")
-    shared = first(shelf, GATEWAY, *change, QLIKGW_STORE_URL="rediss://:hunter2@redis")
+    keyless = GOOD[GATEWAY].replace("cookie_keys:\n  - {file: ../certs/cookie.key}\n", "").replace(*change)
+    problems = shelf.load(shelf.folder(gateway=keyless), QLIKGW_STORE_URL="rediss://:hunter2@redis").problems
+    assert [(problem.line, problem.code) for problem in problems] == [(2, "QGW-520")]
+    shared = shelf.load(shelf.changed(GATEWAY, *change), QLIKGW_STORE_URL="rediss://:hunter2@redis").configuration
     assert shared is not None
-    assert (shared.line, shared.code) == (2, "QGW-521")
+    assert (shared.gateway.store.tls, shared.gateway.store.servers) == (True, (("redis", 6379),))
+    assert "hunter2" not in repr(shared)
     wrong = first(shelf, GATEWAY, *change, QLIKGW_STORE_URL="postgres://x")
     assert wrong is not None
     assert (wrong.line, wrong.code) == (2, "QGW-506")

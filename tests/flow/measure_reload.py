@@ -21,8 +21,10 @@ from gateway.building import Builder
 from gateway.demo.certificates import make_site
 from gateway.journal import LogJournal, start_logging
 from gateway.metrics import Metrics
-from gateway.stores.memory import MemoryReplayStore
+from gateway.stores.address import IN_MEMORY
+from gateway.stores.opening import open_stores
 from gateway.system import SystemClock, SystemEntropy
+from tests.fakes import MemoryJournal
 from tests.flow.living import edit, follow
 from tests.flow.world import World, start_world, stop_world
 
@@ -84,7 +86,12 @@ async def measure(virtual_proxies: int, providers: int) -> None:
         loaded = timed("load (read, check, build values)", lambda: config.load(world.folder, environ={}))
         assert loaded.configuration is not None, loaded.problems[:3]
         clock = SystemClock()
-        builder = Builder(clock=clock, entropy=SystemEntropy(), replay=MemoryReplayStore(clock), journal=LogJournal(Metrics()))
+        builder = Builder(
+            clock=clock,
+            entropy=SystemEntropy(),
+            stores=open_stores(IN_MEMORY, clock=clock, entropy=SystemEntropy(), journal=MemoryJournal()),
+            journal=LogJournal(Metrics()),
+        )
         configuration = loaded.configuration
         timed("build adapters and table, and again", lambda: builder.build(configuration))
         timed("one look at all files", loaded.sources.again, times=20)

@@ -1,0 +1,64 @@
+"""Which stores a configuration means: in this process, or shared by all replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.ports import Clock, Counter, Entropy, Journal, ReplayStore
+from gateway.stores.address import StoreAddress
+from gateway.stores.counting import MemoryCounter
+from gateway.stores.memory import MemoryReplayStore
+
+
+class Shared(Protocol):
+    """A shared store's connections, and the eye on it."""
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Stores:
+    """Everything that a gateway keeps outside its cookies. No network before `start`. `shared`: None where all is in this process."""
+
+    replay: ReplayStore
+    counter: Counter
+    shared: Shared | None = None
+    _watching: asyncio.Task[None] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """Watch the shared store from now on. Whether it works or not, this does."""
+        if self.shared is not None:
+            self._watching = asyncio.get_running_loop().create_task(self.shared.run())
+
+    async def close(self) -> None:
+        """No request is in hand any more."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        if self.shared is not None:
+            await self.shared.close()
+
+
+def open_stores(address: StoreAddress, *, clock: Clock, entropy: Entropy, journal: Journal) -> Stores:
+    """The stores of one gateway."""
+    counter = MemoryCounter(clock)
+    if not address.shared:
+        return Stores(replay=MemoryReplayStore(clock), counter=counter)
+    # The client library takes a third of a second and some memory to import, and most gateways have no shared store.
+    from gateway.stores.health import Health  # noqa: PLC0415
+    from gateway.stores.link import Link  # noqa: PLC0415
+    from gateway.stores.redis import RedisCounter, RedisReplayStore  # noqa: PLC0415
+    from gateway.stores.watch import Watch  # noqa: PLC0415
+
+    link = Link(address, Health(journal))
+    return Stores(
+        replay=RedisReplayStore(link, clock=clock, entropy=entropy),
+        counter=RedisCounter(link, local=counter),
+        shared=Watch(link, journal),
+    )
