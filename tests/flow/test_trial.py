@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from gateway import config
 from gateway.config import Severity
+from gateway.web.handlers.minting import from_this_machine
 from tests.flow.conftest import Worlds
 from tests.flow.world import Answer, Browser, World
 
@@ -231,6 +233,8 @@ async def test_a_link_is_minted_only_for_a_provider_that_the_virtual_proxy_offer
         {"Host": "evil.example:8081"},
         {"Host": "127.0.0.1.evil.example"},
         {"Host": "10.0.0.1"},
+        {"Host": "localhost:99999"},
+        {"Host": "127.0.0.1:1:2"},
     ],
 )
 async def test_a_browser_or_a_proxy_on_this_machine_gets_no_link(world: World, headers: Mapping[str, str]) -> None:
@@ -240,6 +244,30 @@ async def test_a_browser_or_a_proxy_on_this_machine_gets_no_link(world: World, h
     )
     assert answer.status == 403
     assert "test-login/" not in answer.text
+
+
+class Connection(asyncio.Transport):
+    """A connection between two addresses."""
+
+    def __init__(self, peer: str, here: str | None) -> None:
+        super().__init__({"peername": (peer, 1), "sockname": here and (here, 8081)})
+
+
+@pytest.mark.parametrize(
+    ("peer", "here", "given"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("127.0.0.6", "10.1.2.3", False),
+        ("10.1.2.3", "10.1.2.3", False),
+        ("10.9.9.9", "127.0.0.1", False),
+        ("127.0.0.1", None, False),
+    ],
+)
+def test_both_ends_of_the_connection_are_on_this_machine(peer: str, here: str | None, *, given: bool) -> None:
+    """A mesh's sidecar passes on what comes from elsewhere: from 127.0.0.6, to the pod's address."""
+    request = make_mocked_request("POST", "/test-logins", headers={"Host": "localhost"}, transport=Connection(peer, here))
+    assert from_this_machine(request.clone(remote=peer)) is given
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,21 @@ async def mint(request: web.Request) -> web.Response:
 
 
 def from_this_machine(request: web.Request) -> bool:
-    """Whether a program beside us asks, itself."""
+    """Whether a program beside us asks, itself.
+
+    Both ends of the connection are looked at: a service mesh hands on what comes from elsewhere from an address of its own in
+    127.0.0.0/8, to the pod's address.
+    """
     told = [name for name in (*FROM_A_BROWSER, *PASSED_ON) if name in request.headers]
-    return not told and _is_loopback(request.remote) and _is_loopback(request.url.host)
+    here = request.get_extra_info("sockname") or ("",)
+    return not told and all(map(_is_loopback, (request.remote, str(here[0]), _asked_host(request))))
+
+
+def _asked_host(request: web.Request) -> str | None:
+    try:
+        return request.url.host
+    except ValueError:  # a Host that is none
+        return None
 
 
 def _is_loopback(host: str | None) -> bool:
