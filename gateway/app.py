@@ -8,9 +8,8 @@ import os
 import signal
 import ssl
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-
-from aiohttp import web
 
 from gateway import config, mapping
 from gateway.building import Builder
@@ -24,6 +23,7 @@ from gateway.reload import Reloader
 from gateway.routing import Live
 from gateway.stores.opening import Stores, open_stores
 from gateway.system import SystemClock, SystemEntropy
+from gateway.web.door import Door
 from gateway.web.pressure import Pressure
 from gateway.web.routes import gateway_application, management_application
 from gateway.web.server import GatewayRunner
@@ -65,8 +65,9 @@ class Gateway:
         self._services = Live(self._state.services)
         self._front = front_tls(configuration.gateway.listen.tls)
         self._ready = Live(False)
+        self._doors: list[Door] = []
         self._runners = [
-            GatewayRunner(gateway_application(self._services), self._services, shutdown_timeout=IN_FLIGHT_SECONDS),
+            GatewayRunner(gateway_application(self._services, self._ready), self._services, shutdown_timeout=IN_FLIGHT_SECONDS),
             GatewayRunner(management_application(self._ready, self.metrics, self._services), None, shutdown_timeout=IN_FLIGHT_SECONDS),
         ]
 
@@ -74,9 +75,9 @@ class Gateway:
         """Open both listeners. Raises `OSError` where an address cannot be had."""
         settings, ports = self.settings, []
         for runner, listen, tls in zip(self._runners, (settings.listen, settings.management), (self._front, None), strict=True):
-            await runner.setup()
-            await web.TCPSite(runner, listen.host, listen.port, ssl_context=tls, backlog=1024).start()
-            ports.append((str(runner.addresses[0][0]), int(runner.addresses[0][1])))
+            door = Door(runner, host=listen.host, port=listen.port, tls=tls)
+            ports.append(await door.open())
+            self._doors.append(door)
         self.pressure.start()
         self._stores.start()
         self._mark_ready(True)
@@ -107,7 +108,9 @@ class Gateway:
         self.journal.note("draining", seconds=drain)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for((hurry or asyncio.Event()).wait(), drain)
-        for runner in self._runners:
+        for runner, door in zip_longest(self._runners, self._doors):
+            if door is not None:
+                await door.close()
             await runner.cleanup()
         self.pressure.stop()
         await self._builder.close()

@@ -57,6 +57,8 @@ async def form_response(request: web.Request, binding: Binding = Binding.FORM_PO
 async def _form_text(request: web.Request, error: type[MalformedStart | MalformedResponse], *, largest: int) -> str:
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
         raise error("not a form, or a compressed one")
+    if (request.content_length or 0) > largest:
+        raise RequestTooLarge("form, by its own word")
     try:
         async with asyncio.timeout(FORM_SECONDS):
             body = await request.read()

@@ -53,5 +53,6 @@ class Trail:
 
 
 LIVE = web.AppKey("live", Live[Services])
+READY = web.AppKey("ready", Live[bool])
 SERVICES = web.RequestKey("services", Services)
 TRAIL = web.RequestKey("trail", Trail)

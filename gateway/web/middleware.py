@@ -17,7 +17,7 @@ from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANa
 from gateway.events import LoginRejected
 from gateway.web.answers import error_response
 from gateway.web.browser import client_address
-from gateway.web.context import LIVE, SERVICES, TRAIL, Services, Trail
+from gateway.web.context import LIVE, READY, SERVICES, TRAIL, Services, Trail
 from gateway.web.guard import endpoint_of
 
 HSTS = "max-age=31536000"
@@ -44,6 +44,8 @@ async def served(request: web.Request, handler: Handler, services: Services) -> 
         response.headers.add(name, value)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers["Server"] = SERVER
+    if not request.app[READY].read():
+        response.force_close()  # so that no connection rests in a proxy's pool when the listener closes
     if services.secure:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     log_request(request, response, time.perf_counter() - started)

@@ -7,15 +7,16 @@ from aiohttp import web
 from gateway.metrics import Metrics
 from gateway.routing import Live
 from gateway.web.browser import LARGEST_FORM
-from gateway.web.context import LIVE, Services
+from gateway.web.context import LIVE, READY, Services
 from gateway.web.handlers import chooser, keys, login, management, minting, saml, trial
 from gateway.web.middleware import around
 
 
-def gateway_application(services: Live[Services]) -> web.Application:
+def gateway_application(services: Live[Services], ready: Live[bool]) -> web.Application:
     """What browsers and identity providers reach."""
     app = web.Application(middlewares=[around], client_max_size=max(LARGEST_FORM.values()))
     app[LIVE] = services
+    app[READY] = ready
     app.add_routes(
         [
             web.get("/vp/{vp}/login", login.start, allow_head=False),
@@ -37,7 +38,7 @@ def management_application(ready: Live[bool], metrics: Metrics, services: Live[S
     """What the platform reaches, and programs on this machine."""
     app = web.Application(client_max_size=minting.SMALL)
     app[minting.LIVE] = services
-    app[management.READY] = ready
+    app[READY] = ready
     app[management.METRICS] = metrics
     app.add_routes(
         [

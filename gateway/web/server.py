@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -21,10 +21,17 @@ from gateway.web.context import Services
 from gateway.web.middleware import SERVER, correlation_id
 
 KEEPALIVE_SECONDS = 75.0
+"""How long a connection may rest between requests, and how long the head of a further one may take."""
+FIRST_HEAD_SECONDS = 10.0
+"""How long the head of a connection's first request may take."""
 LINGERING_SECONDS = 1.0
 """How long the rest of a body is read after its answer."""
 LONGEST_HEADER = 32 * 1024
 """Bytes of one header line: a browser that restored many tabs sends more than the usual 8 KiB of cookies."""
+LARGEST_HEAD = 48 * 1024
+"""Bytes that may arrive without becoming a request."""
+MOST_CONNECTIONS = 2_000
+"""Beyond these, the one that has been open for longest and asks for nothing makes room."""
 Refuse = Callable[[int], web.Response]
 
 
@@ -36,6 +43,14 @@ class GatewayRunner(web.AppRunner):
         super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=KEEPALIVE_SECONDS, **limits)
         self._services = services
         self._options = {"access_log": None, "keepalive_timeout": KEEPALIVE_SECONDS, **limits}
+
+    def factory(self) -> RequestHandler:
+        """A protocol for a new connection."""
+        return cast("web.Server", self.server)()
+
+    def expects_requests(self) -> bool:
+        """Whether a connection is open that has not sent a request yet."""
+        return isinstance(self.server, _Server) and any(not connection.spoke for connection in self.server.open)
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -52,26 +67,69 @@ class GatewayRunner(web.AppRunner):
 
 
 class _Server(web.Server):
-    """Makes a protocol of ours for each connection."""
+    """Makes a protocol of ours for each connection, and keeps their number in bounds."""
 
     def __init__(self, refuse: Refuse, options: dict[str, Any], *args: Any, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, loop=loop, **kwargs)
         self._refuse = refuse
         self._options = options
         self._running = loop
+        self.open: dict[_Protocol, None] = {}
+        """The oldest first."""
 
     def __call__(self) -> RequestHandler:
         return _Protocol(self._refuse, self, loop=self._running, **self._options)
+
+    def make_room(self) -> None:
+        """Close a connection that asks for nothing, where there are too many; where all ask for something, the newest."""
+        if len(self.open) > MOST_CONNECTIONS:
+            oldest_idle = next((connection for connection in self.open if connection.is_idle()), None)
+            (oldest_idle or next(reversed(self.open))).force_close()
 
 
 class _Protocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_refuse",)
+    __slots__ = ("_refuse", "_server", "_unread")
 
-    def __init__(self, refuse: Refuse, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(*args, **kwargs)
+    def __init__(self, refuse: Refuse, server: _Server, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(server, **kwargs)
         self._refuse = refuse
+        self._server = server
+        self._unread = 0
+        """Bytes that came since the last request was complete."""
+
+    @property
+    def spoke(self) -> bool:
+        """Whether a request has come."""
+        return self._request_count > 0
+
+    def is_idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._server.open[self] = None
+        self._server.make_room()
+        if self._keepalive_handle is not None:
+            self._keepalive_handle.cancel()
+            self._next_keepalive_close_time = self._loop.time() + FIRST_HEAD_SECONDS
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._server.open.pop(self, None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            self._unread = 0
+        elif self.is_idle():
+            self._unread += len(data)
+            if self._unread > LARGEST_HEAD:
+                self.force_close()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

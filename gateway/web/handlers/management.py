@@ -9,9 +9,8 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.metrics import METRICS_CONTENT_TYPE, Metrics
-from gateway.routing import Live
+from gateway.web.context import READY
 
-READY = web.AppKey("ready", Live[bool])
 METRICS = web.AppKey("metrics", Metrics)
 
 

@@ -1,0 +1,71 @@
+"""One listening address: opened, and closed without losing anybody who has come in already.
+
+Closing a listening socket resets the connections that the system has taken for us and that we have not picked up yet. A
+proxy in front may not send a POST again that met such a reset, and a POST here carries a sign-in. So the last ones are
+picked up first, through a second handle on the same socket, and each gets a moment to send its first request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+from gateway.web.server import GatewayRunner
+
+BACKLOG = 1024
+HANDSHAKE_SECONDS = 10.0
+"""How long a client may take for TLS."""
+FIRST_REQUEST_SECONDS = 1.0
+"""How long connections that were open when the door closed may take to send their first request."""
+LOOK_SECONDS = 0.01
+
+
+class Door:
+    """Where one runner's clients come in. `tls` None: plain http."""
+
+    def __init__(self, runner: GatewayRunner, *, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self._runner, self._host, self._port, self._tls = runner, host, port, tls
+        self._handshake = None if tls is None else HANDSHAKE_SECONDS
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> tuple[str, int]:
+        """Begin to listen: the address and port that it became. Raises `OSError`."""
+        await self._runner.setup()
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.factory, self._host, self._port, ssl=self._tls, ssl_handshake_timeout=self._handshake, backlog=BACKLOG
+        )
+        name = self._server.sockets[0].getsockname()
+        return str(name[0]), int(name[1])
+
+    async def close(self) -> None:
+        """Take nobody new; serve whoever is in, as far as their first request. What is in hand is the runner's to finish."""
+        if self._server is None:
+            return
+        doubles = [socket.fromfd(listening.fileno(), listening.family, listening.type) for listening in self._server.sockets]
+        self._server.close()
+        for double in doubles:
+            for connection in _waiting(double):
+                await self._take(connection)
+            double.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_REQUEST_SECONDS):
+                while self._runner.expects_requests():  # noqa: ASYNC110 (aiohttp tells nobody that a request came)
+                    await asyncio.sleep(LOOK_SECONDS)
+
+    async def _take(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        with contextlib.suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._runner.factory, connection, ssl=self._tls, ssl_handshake_timeout=self._handshake
+            )
+
+
+def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
+    """The connections that nobody has picked up yet."""
+    listening.setblocking(False)
+    with contextlib.suppress(BlockingIOError, InterruptedError):
+        while True:
+            yield listening.accept()[0]

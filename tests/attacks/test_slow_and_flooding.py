@@ -1,0 +1,123 @@
+"""Clients that are slow on purpose, and clients that send too much: cut off, whatever the configuration says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from gateway.web import browser, server
+from tests.attacks.test_hostile_requests import raw
+from tests.flow.conftest import certificates, world, worlds
+from tests.flow.world import World
+
+__all__ = ["certificates", "world", "worlds"]
+
+ASK = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+FORM = b"POST /idp/entra/callback HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def is_cut_off(self) -> bool:
+        """With no more than what it has got already."""
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(self.reader.read(), 20)
+        self.writer.close()
+        return True
+
+    async def flood(self, *parts: bytes) -> None:
+        """Send until the other side has had enough."""
+        for part in parts:
+            await self.send(part)
+            await asyncio.sleep(0)
+
+    async def ask(self) -> bytes:
+        self.writer.write(ASK)
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n"), 20)
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+
+async def connect(world: World) -> Client:
+    return Client(*await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2])))
+
+
+async def test_who_says_nothing_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "FIRST_HEAD_SECONDS", 0.05)
+    assert await (await connect(world)).is_cut_off()
+
+
+async def test_a_head_that_comes_drop_by_drop_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every drop is in time, the whole is not (Slowloris)."""
+    monkeypatch.setattr(server, "FIRST_HEAD_SECONDS", 0.2)
+    client = await connect(world)
+    cut_off = asyncio.create_task(client.is_cut_off())
+    await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
+    drops = 0
+    while not (await asyncio.wait([cut_off], timeout=0.02))[0]:
+        client.writer.write(b"X: y\r\n")
+        drops += 1
+    assert drops > 2
+
+
+async def test_a_head_that_never_ends_is_cut_off_and_not_kept(world: World) -> None:
+    client = await connect(world)
+    await client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
+    with pytest.raises(ConnectionError):
+        await client.flood(*[b"X-Flood: " + b"y" * 8_000 + b"\r\n"] * 2_000)
+    client.writer.close()
+
+
+@pytest.mark.parametrize("lines", [200, 20_000])
+async def test_a_flood_of_header_fields_is_no_request(world: World, lines: int) -> None:
+    answer = await raw(world, b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-Y: z\r\n" * lines + b"\r\n")
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    assert b"QGW-118" in answer
+
+
+async def test_a_body_that_is_said_to_be_too_large_is_not_waited_for(world: World) -> None:
+    answer = await raw(world, FORM + b"Content-Length: 900000000\r\n\r\nstate=x")
+    assert b" 413 " in answer.partition(b"\r\n")[0]
+    assert b"QGW-115" in answer
+
+
+async def test_a_body_that_does_not_end_is_cut_off_at_its_limit(world: World) -> None:
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    answer = await raw(world, FORM + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 20)
+    assert b" 413 " in answer.partition(b"\r\n")[0]
+    assert b"QGW-115" in answer
+
+
+async def test_beyond_so_many_connections_the_oldest_that_rests_makes_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
+    first, *others = [await connect(world) for _ in range(3)]
+    for client in (first, *others):
+        assert b"404" in await client.ask()
+    late = await connect(world)
+    assert b"404" in await late.ask()
+    assert await first.is_cut_off()
+    for client in (*others, late):
+        client.writer.close()
+
+
+async def test_connections_whose_requests_are_in_hand_are_never_pushed_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(browser, "FORM_SECONDS", 0.5)
+    working = [await connect(world) for _ in range(2)]
+    for client in working:
+        await client.send(FORM + b"Content-Length: 100\r\n\r\nstate=")
+    async with asyncio.timeout(20):
+        while world.gateway.pressure.in_hand < 2:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0)
+    assert await (await connect(world)).is_cut_off()
+    for client in working:
+        assert b"400" in await client.reader.readline()
+        client.writer.close()
