@@ -74,6 +74,14 @@ class Link:
         answers = await self._guarded(words, {"target_nodes": RedisCluster.PRIMARIES})
         return list(answers.values()) if isinstance(answers, dict) else [answers]
 
+    async def check(self) -> None:
+        """See that every part of the store works, with a write. Raises `StoreError`."""
+        if self._clustered and any(answer.get("cluster_state") != "ok" for answer in await self.send_everywhere("CLUSTER INFO")):
+            error = StoreUnavailable("a node holds the cluster for incomplete")
+            self.health.lost(error)
+            raise error
+        await self.send("SET", "qlikgw:look", "1", "PX", 60_000)
+
     async def close(self) -> None:
         """Close every connection, also those of a server that does not answer."""
         try:

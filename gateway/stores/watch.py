@@ -38,8 +38,7 @@ class Watch:
     async def look(self) -> None:
         """Once. What is wrong is told by `Health`."""
         try:
-            await self._link.send_everywhere("PING")
-            await self._link.send("SET", "qlikgw:look", "1", "PX", 60_000)
+            await self._link.check()
             if self._link.health.found():
                 await self._check_policy()
         except StoreError:

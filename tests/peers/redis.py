@@ -66,7 +66,8 @@ class RedisServer:
         (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
         self.set_clock("+0")
         return {
-            "LD_PRELOAD": str(library),
+            # Not with jemalloc, which asks for the time before the library is ready for it.
+            "LD_PRELOAD": f"{library}:libc.so.6",
             "FAKETIME_TIMESTAMP_FILE": str(self.folder / "time"),
             "FAKETIME_NO_CACHE": "1",
             "DONT_FAKE_MONOTONIC": "1",
@@ -145,10 +146,17 @@ class Watched:
         self.primary = RedisServer("--repl-diskless-sync-delay", "0")
         self.replica = RedisServer("--replicaof", f"127.0.0.1 {self.primary.port}")
         self.sentinel = RedisSentinel(self.primary)
+        self.more: list[RedisSentinel] = []
 
     @property
     def url(self) -> str:
-        return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/main"
+        ports = [sentinel.port for sentinel in (self.sentinel, *self.more)]
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in ports)}/main"
+
+    def another_sentinel(self) -> RedisSentinel:
+        """One more, named in `url` behind the first."""
+        self.more.append(RedisSentinel(self.primary).start())
+        return self.more[-1]
 
     def start(self) -> Self:
         for server in (self.primary, self.replica, self.sentinel):
@@ -158,7 +166,7 @@ class Watched:
         return self
 
     def stop(self) -> None:
-        for server in (self.sentinel, self.replica, self.primary):
+        for server in (*self.more, self.sentinel, self.replica, self.primary):
             server.stop()
 
 
