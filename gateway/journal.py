@@ -8,10 +8,13 @@ provider or a node sent is written but what an event carries: names from the con
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TextIO
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Final, TextIO
 
 import structlog
 
@@ -38,29 +41,35 @@ from gateway.metrics import Metrics
 
 MOST_SHOWN = 50
 """Names or sentences in one field of a line."""
+_ENCODER: Final = json.JSONEncoder(default=repr)
+_OF_REQUEST: ContextVar[Mapping[str, str]] = ContextVar("fields of every line of a request", default=MappingProxyType({}))
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def start_logging(*, level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
     """Send all lines to `stream` (default: standard output). `form`: json or console. Libraries speak from WARNING up."""
     out = stream or sys.stdout
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty()) if form == "console" else structlog.processors.JSONRenderer()
+    rendered: list[structlog.typing.Processor] = (
+        [_without_line_breaks, structlog.dev.ConsoleRenderer(colors=out.isatty())] if form == "console" else [_as_json]
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_fields_of_request,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.format_exc_info,
-            _without_line_breaks,
-            renderer,
+            *rendered,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
-        cache_logger_on_first_use=False,
+        logger_factory=structlog.WriteLoggerFactory(out),
     )
+    _Lines.logger = structlog.get_logger().bind()
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
+
+
+class _Lines:
+    """The logger as it was set up last: made once, not for every line."""
+
+    logger: Any = structlog.get_logger()
 
 
 class _Bridge(logging.Handler):
@@ -72,7 +81,16 @@ class _Bridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         message = str(record.msg).partition("\n")[0]
-        structlog.get_logger().log(record.levelno, "library", logger=record.name, message=message, exception=kind)
+        _Lines.logger.log(record.levelno, "library", logger=record.name, message=message, exception=kind)
+
+
+def _with_fields_of_request(_logger: object, _name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    line.update(_OF_REQUEST.get())
+    return line
+
+
+def _as_json(_logger: object, _name: str, line: structlog.typing.EventDict) -> str:
+    return _ENCODER.encode(line)
 
 
 def _without_line_breaks(_logger: object, _name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -85,7 +103,6 @@ class LogJournal:
 
     def __init__(self, metrics: Metrics) -> None:
         self.metrics = metrics
-        self._log = structlog.get_logger()
         self._certificates_of: dict[str, set[str]] = {}
         self._writers: dict[type, Callable[[Any], None]] = {
             LoginStarted: self._started,
@@ -105,6 +122,10 @@ class LogJournal:
             StoreFound: self._store_found,
             StoreMayForget: self._store_may_forget,
         }
+
+    @property
+    def _log(self) -> Any:  # noqa: ANN401 (structlog's own type is made at run time)
+        return _Lines.logger
 
     def record(self, event: Event) -> None:
         self._writers[type(event)](event)
@@ -254,10 +275,10 @@ def few(values: Sequence[str]) -> list[str]:
 
 
 def bind(**fields: str) -> None:
-    """Add fields to every line of this request."""
-    structlog.contextvars.bind_contextvars(**fields)
+    """Fields of every line of this request."""
+    _OF_REQUEST.set(fields)
 
 
 def unbind() -> None:
     """Forget the fields of the last request."""
-    structlog.contextvars.clear_contextvars()
+    _OF_REQUEST.set(MappingProxyType({}))

@@ -7,7 +7,7 @@ configuration files or time sources.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -229,8 +229,13 @@ _SAFE_IN_FORMS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 def attribute_size(name: str, value: str) -> int:
     """Bytes that one attribute takes in the form-encoded header X-Qlik-Security (Qlik "Header authentication")."""
-    text = (name + value).encode()
-    return len("=; ") + len(text) + 2 * len(text.translate(None, _SAFE_IN_FORMS))
+    return attributes_size([(name, value)])
+
+
+def attributes_size(attributes: Sequence[tuple[str, str]]) -> int:
+    """Bytes that several take."""
+    text = "".join([name + value for name, value in attributes]).encode()
+    return len("=; ") * len(attributes) + len(text) + 2 * len(text.translate(None, _SAFE_IN_FORMS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,11 @@ import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from gateway.connector import NotingConnector, begin_exchange, was_reused
 from gateway.errors import AddressRefused, ProviderAnswer, ProviderUnreachable
 from gateway.model import HttpRequest, HttpResponse
 
@@ -28,6 +27,8 @@ IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 CONNECT_SECONDS = 3.0
 KEEPALIVE_SECONDS = 30.0
 CONNECTIONS_PER_HOST = 64
+MOST_CHECKED = 64
+"""URLs of one provider that are remembered as good; it has a handful."""
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 NOT_GLOBAL = tuple(map(ipaddress.ip_network, ("3fff::/20", "192.0.0.0/24")))
 """Ranges that `is_global` lets through on some versions although they lead nowhere public (documentation, IETF assignments)."""
@@ -91,18 +92,20 @@ class OutboundClient:
         self._tls = tls
         self._proxy = proxy
         self._session: aiohttp.ClientSession | None = None
+        self._checked: set[str] = set()
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """One request; once more if a kept-alive connection was dead. Raises `ProviderUnreachable`, `ProviderAnswer`, `AddressRefused`."""
-        self._check_url(request.url)
-        connection = SimpleNamespace(reused=False)
+        if request.url not in self._checked:
+            self._check_url(request.url)
+        begin_exchange()
         try:
-            return await self._exchange(request, connection)
+            return await self._exchange(request)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            if not (connection.reused and died_idle(error)):
+            if not (was_reused() and died_idle(error)):
                 raise _failure(request, error) from error
         try:
-            return await self._exchange(request, connection)
+            return await self._exchange(request)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _failure(request, error) from error
 
@@ -110,7 +113,7 @@ class OutboundClient:
         if self._session is not None:
             await self._session.close()
 
-    async def _exchange(self, request: HttpRequest, connection: SimpleNamespace) -> HttpResponse:
+    async def _exchange(self, request: HttpRequest) -> HttpResponse:
         session = self._session or self._open()
         timeout = aiohttp.ClientTimeout(total=request.timeout, sock_connect=CONNECT_SECONDS)
         async with session.request(
@@ -121,23 +124,19 @@ class OutboundClient:
             proxy=self._proxy,
             allow_redirects=False,
             timeout=timeout,
-            trace_request_ctx=connection,
         ) as answer:
             body = await _read(answer, request)
             return HttpResponse(status=answer.status, headers={name.lower(): value for name, value in answer.headers.items()}, body=body)
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        connector = NotingConnector(
             ssl=self._tls,
             limit=0,
             limit_per_host=CONNECTIONS_PER_HOST,
             keepalive_timeout=KEEPALIVE_SECONDS,
             socket_factory=None if self._proxy else self._socket,
         )
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_reuse)
-        jar = aiohttp.DummyCookieJar()
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False, trace_configs=[trace])
+        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         return self._session
 
     def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
@@ -156,6 +155,8 @@ class OutboundClient:
         local = parts.hostname == "localhost" or (literal is not None and literal.is_loopback)
         if parts.scheme != "https" and not (parts.scheme == "http" and local and self._policy.http):
             raise AddressRefused(f"{parts.scheme}://{parts.hostname}: only https leaves this gateway")
+        if len(self._checked) < MOST_CHECKED:
+            self._checked.add(url)
 
 
 class _Refused(OSError):
@@ -183,10 +184,6 @@ async def _read(answer: aiohttp.ClientResponse, request: HttpRequest) -> bytes:
             answer.close()
             raise ProviderAnswer(f"{_place(request)}: more than {request.limit} bytes")
     return bytes(body)
-
-
-async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:  # noqa: ANN401 (aiohttp's own type)
-    context.trace_request_ctx.reused = True
 
 
 def _failure(request: HttpRequest, error: BaseException) -> ProviderUnreachable | ProviderAnswer | AddressRefused:

@@ -14,6 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway.errors import UnknownSealingKey, UnreadableLogin
 from gateway.model import LoginTransaction, Memo, Purpose, TransactionId
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 KEY_SIZE = 32
 NONCE_SIZE = 12
 KEY_ID_SIZE = 4
@@ -104,7 +106,7 @@ LoginRecord = LoginTransaction | SpentLogin
 
 def seal_login(sealer: Sealer, record: LoginRecord, *, context: str, nonce: bytes) -> str:
     """The cookie value of one login. `context`: the cookie's name."""
-    return sealer.seal(json.dumps(_fields(record), separators=(",", ":")).encode(), context=context, nonce=nonce)
+    return sealer.seal(_ENCODER.encode(_fields(record)).encode(), context=context, nonce=nonce)
 
 
 def open_login(sealer: Sealer, sealed: str, *, context: str) -> LoginRecord:
@@ -178,7 +180,7 @@ _LINK = "link"
 def seal_link(sealer: Sealer, link: TrialLink, *, nonce: bytes) -> str:
     """The link's token."""
     fields = [link.id, link.virtual_proxy, link.idp, int(link.expires_at.timestamp())]
-    return sealer.seal(json.dumps(fields, separators=(",", ":")).encode(), context=_LINK, nonce=nonce)
+    return sealer.seal(_ENCODER.encode(fields).encode(), context=_LINK, nonce=nonce)
 
 
 def open_link(sealer: Sealer, sealed: str) -> TrialLink:

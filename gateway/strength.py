@@ -26,6 +26,8 @@ class Strength:
 
     def joined(self, other: Strength) -> Strength:
         """What satisfies both; `other` comes first where an order matters."""
+        if ANY_SIGN_IN in (self, other):
+            return other if self == ANY_SIGN_IN else self
         return Strength(
             acr_values=tuple(dict.fromkeys((*other.acr_values, *self.acr_values))),
             require_acr=_in_both(other.require_acr, self.require_acr),

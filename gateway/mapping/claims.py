@@ -23,6 +23,8 @@ MAX_NODES: Final = 5_000
 MAX_STRING: Final = 8_192
 """How long a string or a member's name may be, in bytes of UTF-8."""
 
+_SHORT: Final = MAX_STRING // 4
+"""So many characters are never too long: none takes more than four bytes."""
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**63 - 1
 _SMALL: Final = 500
@@ -42,11 +44,13 @@ _MULTILINE: Final = frozenset({("address", "formatted"), ("address", "street_add
 
 def text_fault(text: str) -> str | None:
     """Why a string can neither be given to a rule nor put into a ticket; None: it can."""
-    if not text.isprintable() and (unfit := _UNFIT.search(text)) is not None:  # what is unfit is not printable
+    if text.isprintable() and len(text) <= _SHORT:  # nothing that is unfit is printable
+        return None
+    if (unfit := _UNFIT.search(text)) is not None:
         character = ord(unfit.group())
         kind = "a lone surrogate" if character >= 0xD800 else "a control character"  # noqa: PLR2004 the first surrogate
         return f"{kind} (U+{character:04X})"
-    if len(text) > MAX_STRING // 4 and len(text.encode()) > MAX_STRING:  # no character takes more than four bytes
+    if len(text) > _SHORT and len(text.encode()) > MAX_STRING:
         return f"more than {MAX_STRING} bytes"
     return None
 
@@ -60,6 +64,12 @@ def read_claims(claims: Claims) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
     """
     gate = _Gate()
     return gate.members(claims, ()), tuple(dict.fromkeys(gate.notes))
+
+
+def _plain_texts(values: list[JsonValue]) -> list[str]:
+    """The values of a list that holds nothing but short, printable texts, as groups usually come; empty for any other."""
+    texts = [value for value in values if isinstance(value, str) and len(value) <= _SHORT and value.isprintable()]
+    return texts if len(texts) == len(values) else []
 
 
 class _Gate:
@@ -93,6 +103,10 @@ class _Gate:
             return self.members(value, path, depth + 1)
         if isinstance(value, list):
             self._count(path, depth + 1)
+            if texts := _plain_texts(value):
+                self._count(path, depth + 1, len(texts))
+                self.longest = max(self.longest, *map(len, texts))
+                return [*texts]
             return [self._copy(item, path, depth + 1) for item in value if self._fits(item, path)]
         self._count(path, depth)
         if value is None or isinstance(value, bool | int | float):
@@ -114,8 +128,8 @@ class _Gate:
         if fault is not None:
             raise ClaimsRefused(f"the name of a member of {show(path) or 'the claims'} holds {fault}")
 
-    def _count(self, path: tuple[str, ...], depth: int) -> None:
-        self.nodes += 1
+    def _count(self, path: tuple[str, ...], depth: int, values: int = 1) -> None:
+        self.nodes += values
         if self.nodes > MAX_NODES:
             raise ClaimsRefused(f"the claims hold more than {MAX_NODES} values")
         if depth > MAX_DEPTH:
@@ -123,8 +137,6 @@ class _Gate:
 
     def _fits(self, value: object, path: tuple[str, ...]) -> bool:
         """Whether the runtime can hold a number; what it cannot hold is left out with a note (True for all but numbers)."""
-        if isinstance(value, str):
-            return True
         if isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
             self.notes.append(f"claim {show(path)}: an integer beyond 64 bits was left out")
             return False

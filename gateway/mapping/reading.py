@@ -62,7 +62,9 @@ def values_of(source: Source, place: Place, login: Login) -> Taken:
     if isinstance(found, Missing):
         return Taken(found)
     scalars = found if isinstance(found, tuple) else (found,)
-    return Taken(tuple(_text(scalar, source, place) for scalar in scalars))
+    # most values are fit texts already, and there may be hundreds
+    fit = [scalar if isinstance(scalar, str) and text_fault(scalar) is None else _text(scalar, source, place) for scalar in scalars]
+    return Taken(tuple(fit))
 
 
 def _first(source: FirstOf, place: Place, login: Login) -> Taken:

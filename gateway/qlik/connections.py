@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
 import yarl
 
+from gateway.connector import NotingConnector, begin_exchange, was_reused
 from gateway.errors import NodeAnswer, NodeUnreachable
 from gateway.model import HttpRequest, HttpResponse
 from gateway.protocol.qps import Node
@@ -23,13 +21,6 @@ KEEP_ALIVE_SECONDS = 60.0
 """Well below the proxy's own keepAliveTimeoutMilliseconds of 300,000 (Qlik "Get local proxy service")."""
 
 CONNECTIONS_PER_NODE = 32
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What aiohttp tells about one try."""
-
-    reused: bool = False
 
 
 class SiteConnections:
@@ -60,18 +51,18 @@ class SiteConnections:
             await self._pool.close()
 
     async def _send_or_retry(self, request: HttpRequest, node: Node) -> HttpResponse:
-        attempt = _Attempt()
         if self._pool is None:
             self._pool = _open_session(keep_alive=True)
+        begin_exchange()
         try:
-            return await self._send_once(self._pool, request, node, attempt)
+            return await self._send_once(self._pool, request, node)
         except BROKEN_OFF:
-            if not attempt.reused:
+            if not was_reused():
                 raise
         async with _open_session(keep_alive=False) as fresh:
-            return await self._send_once(fresh, request, node, _Attempt())
+            return await self._send_once(fresh, request, node)
 
-    async def _send_once(self, session: aiohttp.ClientSession, request: HttpRequest, node: Node, attempt: _Attempt) -> HttpResponse:
+    async def _send_once(self, session: aiohttp.ClientSession, request: HttpRequest, node: Node) -> HttpResponse:
         async with session.request(
             request.method,
             yarl.URL(request.url, encoded=True),
@@ -80,7 +71,6 @@ class SiteConnections:
             ssl=self._trust.context(node),
             server_hostname=node.server_name,
             allow_redirects=False,
-            trace_request_ctx=attempt,
         ) as response:
             return HttpResponse(
                 status=response.status,
@@ -101,12 +91,10 @@ async def _read_body(response: aiohttp.ClientResponse, limit: int, node: Node) -
 
 def _open_session(*, keep_alive: bool) -> aiohttp.ClientSession:
     connector = (
-        aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_NODE, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        NotingConnector(limit=0, limit_per_host=CONNECTIONS_PER_NODE, keepalive_timeout=KEEP_ALIVE_SECONDS)
         if keep_alive
         else aiohttp.TCPConnector(force_close=True)
     )
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(_note_reuse)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -114,9 +102,4 @@ def _open_session(*, keep_alive: bool) -> aiohttp.ClientSession:
         auto_decompress=False,
         headers={"User-Agent": "qlikgw", "Accept-Encoding": "identity"},
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-        trace_configs=[trace],
     )
-
-
-async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:  # noqa: ANN401 - aiohttp's own type
-    context.trace_request_ctx.reused = True

@@ -15,6 +15,8 @@ from gateway.qlik.trust import SiteTrust
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _XRFKEY_LENGTH = 16
 _UNBIASED = 256 - 256 % len(_ALPHABET)
+_LETTERS = bytes(ord(_ALPHABET[byte % len(_ALPHABET)]) for byte in range(256))
+_BIASED = bytes(range(_UNBIASED, 256))
 
 
 class QlikSite:
@@ -94,5 +96,5 @@ def make_xrfkey(entropy: Entropy) -> str:
     """16 letters and digits, each as likely as any other (Qlik "Using Xrfkey headers")."""
     key = ""
     while len(key) < _XRFKEY_LENGTH:
-        key += "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in entropy.token(_XRFKEY_LENGTH) if byte < _UNBIASED)
+        key += entropy.token(_XRFKEY_LENGTH).translate(_LETTERS, _BIASED).decode()
     return key[:_XRFKEY_LENGTH]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import parse_qsl
 
@@ -157,8 +158,12 @@ def _within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
+    return _read_address(text.strip()[:LONGEST_ADDRESS])
+
+
+@lru_cache(maxsize=1024)
+def _read_address(bare: str) -> IPv4Address | IPv6Address | None:
     """An address as proxies write it: with a port, in brackets; an IPv4 one also as a dual-stack socket shows it (RFC 4291 §2.5.5.2)."""
-    bare = text.strip()[:LONGEST_ADDRESS]
     if found := _WITH_PORT.fullmatch(bare):
         bare = found[1] or found[2]
     try:

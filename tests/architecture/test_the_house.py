@@ -24,7 +24,7 @@ ONE_IMPORTER = {
     "pydantic": ("config",),
     "structlog": ("journal.py",),
     "prometheus_client": ("metrics.py",),
-    "aiohttp": ("web", "outbound.py", "qlik", "app.py", "demo"),
+    "aiohttp": ("web", "connector.py", "outbound.py", "qlik", "app.py", "demo"),
     "redis": ("stores/link.py",),
     "jinja2": ("web/pages", "demo/pages"),
     "click": ("cli",),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
-
-from authlib.oauth2.rfc6749.parameters import prepare_token_request
+from urllib.parse import quote_plus, urlencode
 
 from gateway.errors import TokenRequestRefused, TokenResponseRefused
 from gateway.model import HttpRequest, HttpResponse, JsonValue, Secret
@@ -40,14 +40,10 @@ class Tokens:
 
 
 def token_request(rp: RelyingParty, metadata: Metadata, *, code: Secret, code_verifier: str, credentials: Credentials) -> HttpRequest:
-    """Redeem the code (OIDC Core §3.1.3.1, RFC 7636 §4.5)."""
-    body: str = prepare_token_request(
-        "authorization_code",
-        redirect_uri=rp.redirect_uri,
-        code=code.reveal(),
-        code_verifier=code_verifier,
-        **credentials.fields,
-    )
+    """Redeem the code (OIDC Core §3.1.3.1, RFC 7636 §4.5). The verifier needs no escaping: base64url."""
+    body = f"{_constant_part(rp.redirect_uri)}&code={quote_plus(code.reveal())}&code_verifier={code_verifier}"
+    if credentials.fields:
+        body += f"&{urlencode(credentials.fields)}"
     return HttpRequest(
         method="POST",
         url=metadata.token_endpoint,
@@ -55,6 +51,11 @@ def token_request(rp: RelyingParty, metadata: Metadata, *, code: Secret, code_ve
         body=body.encode("ascii"),
         limit=_LIMIT,
     )
+
+
+@lru_cache
+def _constant_part(redirect_uri: str) -> str:
+    return urlencode({"grant_type": "authorization_code", "redirect_uri": redirect_uri})
 
 
 def read_token_response(response: HttpResponse) -> Tokens:

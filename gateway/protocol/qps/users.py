@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, MalformedUser, ReservedAttribute, ReservedDirectory
-from gateway.model import QlikUser, attribute_size
+from gateway.model import QlikUser, attribute_size, attributes_size
 
 RESERVED_DIRECTORIES = frozenset({"internal", "none"})
 """The service accounts' and the anonymous users' directory."""
@@ -35,7 +35,8 @@ def check_user(user: QlikUser) -> None:
     for name in dict.fromkeys(name for name, _ in user.attributes):
         check_attribute_name(name)
     for name, value in user.attributes:
-        check_attribute_value(name, value)
+        if not value.isprintable():  # what is printable can be carried
+            check_attribute_value(name, value)
     check_size(user.attributes)
 
 
@@ -80,12 +81,11 @@ def check_attribute_value(name: str, value: str) -> None:
 
 def check_size(attributes: tuple[tuple[str, str], ...]) -> None:
     """All attributes together, as X-Qlik-Security will carry them. Raises `AttributesTooLarge`."""
-    sizes = [(attribute_size(name, value), name) for name, value in attributes]
-    total = sum(size for size, _ in sizes)
+    total = attributes_size(attributes)
     if total > ATTRIBUTE_BUDGET:
         totals: dict[str, int] = {}
-        for size, name in sizes:
-            totals[name] = totals.get(name, 0) + size
+        for name, value in attributes:
+            totals[name] = totals.get(name, 0) + attribute_size(name, value)
         largest = max(totals, key=lambda name: totals[name])
         raise AttributesTooLarge(
             f"{len(attributes)} attributes take {total} bytes of {ATTRIBUTE_BUDGET}, {largest!a} alone {totals[largest]}"
