@@ -166,6 +166,8 @@ def _oidc(name: str, wire: OidcWire, public_url: str, surroundings: Surroundings
             issuer=wire.issuer,
             client_id=wire.client_id,
             redirect_uri=f"{public_url}/idp/{name}/callback",
+            post_logout_redirect_uri=f"{public_url}/idp/{name}/slo",
+            allow_logout_token_without_exp=wire.allow_logout_token_without_exp,
             client_auth=_client_auth(wire, surroundings),
             scopes=tuple(wire.scopes),
             response_mode=Binding(wire.response_mode),

@@ -25,6 +25,7 @@ def service_provider(name: str, wire: SamlWire, public_url: str, surroundings: S
     return saml.ServiceProvider(
         entity_id=sp.entity_id or f"{public_url}/idp/{name}/metadata",
         acs_url=f"{public_url}/idp/{name}/acs",
+        slo_url=f"{public_url}/idp/{name}/slo",
         idp_entity_id=wire.entity_id,
         keys=() if pair is None else (pair,),
         next_certificate=saml.read_certificate(surroundings.file(sp.next_certificate)) if read and sp.next_certificate else None,
@@ -54,7 +55,12 @@ def metadata_settings(wire: SamlWire, surroundings: Surroundings) -> MetadataSet
         certificates = (
             tuple(saml.read_certificate(surroundings.file(path)) for path in wire.certificates or ()) if surroundings.files else ()
         )
-        described = saml.IdentityProviderMetadata(entity_id=wire.entity_id, certificates=certificates, sso_redirect=wire.sso_url)
+        described = saml.IdentityProviderMetadata(
+            entity_id=wire.entity_id,
+            certificates=certificates,
+            sso_redirect=wire.sso_url,
+            logout=saml.LogoutService(redirect=wire.slo_url, redirect_answers=wire.slo_url),
+        )
         return MetadataSettings(fixed=described)
     source, signing = wire.metadata, None
     if source.signing_certificate is not None and surroundings.files:
@@ -98,6 +104,9 @@ def _check_key_uses(document: Document) -> None:
     for needy in ("key_password", "next_certificate"):
         if sp.get(needy) is not None and sp.get("key") is None:
             document.report(Code.MISSING_KEY, sp.key(needy), f"{needy} needs key and certificate", KEYGEN)
+    slo_url = document.root.get("slo_url")
+    if slo_url is not None and document.root.get("metadata") is None and sp.get("key") is None:
+        document.report(Code.MISSING_KEY, slo_url, "slo_url needs sp.key and sp.certificate: logout messages are signed", KEYGEN)
     for use in ("sign_requests", "sign_metadata", "encryption"):
         wanted = sp.get(use)
         if isinstance(wanted, Scalar) and wanted.value is True and sp.get("key") is None:

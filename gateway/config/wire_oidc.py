@@ -91,6 +91,10 @@ class OidcWire(Wire):
         default={}, description="More parameters of the authorization request. The gateway's own cannot be set here."
     )
     clock_skew: ClockSkew = Field(default=timedelta(seconds=60), description="How far the provider's clock may be from ours: 0s to 180s.")
+    allow_logout_token_without_exp: bool = Field(
+        default=False,
+        description="true takes back-channel logout tokens that never end for two minutes. Keycloak before 24 and Hydra send them.",
+    )
     mapping: MappingWire = Field(description="Who the user is in Qlik Sense.")
     deny: list[DenyWire] = Field(default=[], description=DENY)
     allow: AccessExpression | None = Field(default=None, description=ALLOW)

@@ -38,7 +38,7 @@ class ServiceProviderWire(Wire):
 
     entity_id: EntityId | None = Field(default=None, description="Our entity id. Default: {public_url}/idp/{id}/metadata.")
     key: PathText | None = Field(
-        default=None, description="Our private key, PEM (qlikgw keygen saml): signs requests, decrypts assertions."
+        default=None, description="Our private key, PEM (qlikgw keygen saml): signs requests and logout messages, decrypts assertions."
     )
     key_password: SecretReference | None = Field(default=None, description="The password of the key, if it has one.")
     certificate: PathText | None = Field(default=None, description="The certificate of the key, PEM.")
@@ -61,7 +61,9 @@ class SamlWire(Wire):
     entity_id: EntityId = Field(description="The identity provider's entity id; metadata of another entity is refused.")
     metadata: MetadataWire | None = Field(default=None, description="Where its metadata is. Instead: sso_url and certificates.")
     sso_url: Endpoint | None = Field(default=None, description="Without metadata: where users are sent (HTTP-Redirect).")
-    slo_url: Endpoint | None = Field(default=None, description="Without metadata: its single logout service.")
+    slo_url: Endpoint | None = Field(
+        default=None, description="Without metadata: its single logout service (HTTP-Redirect). Needs sp.key: its messages are signed."
+    )
     certificates: list[PathText] | None = Field(default=None, min_length=1, description="Without metadata: its signing certificates.")
     sp: ServiceProviderWire = Field(default=ServiceProviderWire(), description="The gateway as this identity provider sees it.")
     name_id_format: Uri | None = Field(

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.errors import GatewayError, TokenKeyUnknown, TokenSignature
 from gateway.events import KeysRefreshed, ProviderTrouble
 from gateway.idp.kept import Bucket, Kept
+from gateway.idp.oidc_logout import OidcLogout
 from gateway.model import Binding, IdpRequest, IdpResponse, JsonValue, Memo, TransactionId, VerifiedIdentity
 from gateway.ports import Clock, Entropy, HttpClient, Journal, SingleLogout
 from gateway.protocol import oidc
 from gateway.strength import Strength
+
+T = TypeVar("T")
 
 _METADATA_FRESH: Final = timedelta(days=1)
 _KEYS_FRESH: Final = timedelta(hours=1)  # a withdrawn key is trusted for that long
@@ -58,6 +61,14 @@ class OidcProvider:
         self._registration = oidc.registration(relying_party)
         self._key_ids: frozenset[str] = frozenset()
         self._unknown_keys = Bucket(size=_UNKNOWN_KEY_BURST, refill=_UNKNOWN_KEY_REFILL)
+        # Anybody can send a logout token: with permits of their own, they take none from sign-ins.
+        self._unknown_logout_keys = Bucket(size=_UNKNOWN_KEY_BURST, refill=_UNKNOWN_KEY_REFILL)
+        self._logout = OidcLogout(
+            relying_party=relying_party,
+            metadata=self._metadata,
+            keys=lambda verify: self._with_keys(verify, self._unknown_logout_keys),
+            clock=clock,
+        )
         self._description = Kept(
             self._fetch_description,
             clock=clock,
@@ -84,9 +95,8 @@ class OidcProvider:
         return self._rp.response_mode
 
     @property
-    def logout(self) -> SingleLogout | None:
-        """Not spoken yet."""
-        return None
+    def logout(self) -> SingleLogout:
+        return self._logout
 
     def jwks(self) -> dict[str, JsonValue] | None:
         """The public half of our own signing key, for the provider to fetch; None where we have none."""
@@ -112,37 +122,42 @@ class OidcProvider:
     async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo, strength: Strength) -> VerifiedIdentity:
         """OIDC Core §3.1.2.7 to §3.1.3.7, and §5.3 where userinfo is asked for."""
         secrets, asked_at = oidc.read_memo(memo)
-        metadata = (await self._description.current()).metadata
+        metadata = await self._metadata()
         code = oidc.verify_authorization_response(response, state=transaction, rp=self._rp, metadata=metadata)
         credentials = oidc.credentials(self._rp, now=self._clock.now(), jti=self._entropy.token(oidc.JTI_SIZE))
         request = oidc.token_request(self._rp, metadata, code=code, code_verifier=secrets.code_verifier, credentials=credentials)
         tokens = oidc.read_token_response(await self._http.send(request))
         expected = oidc.Expected(nonce=secrets.nonce, code=code, access_token=tokens.access_token, strength=strength, asked_at=asked_at)
         identity = await self._with_keys(
-            lambda keys: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=self._clock.now())
+            lambda keys: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=self._clock.now()), self._unknown_keys
         )
         if metadata.userinfo_endpoint is None:
             return identity
         userinfo = await self._http.send(oidc.userinfo_request(metadata.userinfo_endpoint, tokens.access_token))
-        return await self._with_keys(lambda keys: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys, now=self._clock.now()))
+        return await self._with_keys(
+            lambda keys: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys, now=self._clock.now()), self._unknown_keys
+        )
 
-    async def _with_keys(self, verify: Callable[[oidc.PublicKeys], VerifiedIdentity]) -> VerifiedIdentity:
+    async def _with_keys(self, verify: Callable[[oidc.PublicKeys], T], permits: Bucket) -> T:
         """OIDC Core §10.1.1: verify; on an unknown key, or a signature that the known one did not make, look for newer keys."""
         keys = await self._keys.current()
         try:
             return verify(keys)
         except (TokenKeyUnknown, TokenSignature):
-            newer = await self._keys.newer(keys, allowed=lambda: self._unknown_keys.take(self._clock.now()))
+            newer = await self._keys.newer(keys, allowed=lambda: permits.take(self._clock.now()))
             if newer is keys:
                 raise
         return verify(newer)
+
+    async def _metadata(self) -> oidc.Metadata:
+        return (await self._description.current()).metadata
 
     async def _fetch_description(self) -> _Description:
         metadata = oidc.read_metadata(await self._http.send(oidc.discovery_request(self._rp)), self._rp)
         return _Description(metadata=metadata, authorization_base=oidc.authorization_base(self._rp, metadata))
 
     async def _fetch_keys(self) -> oidc.PublicKeys:
-        metadata = (await self._description.current()).metadata
+        metadata = await self._metadata()
         keys = oidc.read_jwks(await self._http.send(oidc.jwks_request(metadata.jwks_uri)))
         added, removed = tuple(sorted(keys.kids - self._key_ids)), tuple(sorted(self._key_ids - keys.kids))
         self._key_ids = keys.kids

@@ -15,6 +15,7 @@ from typing import Final
 
 from gateway.errors import MalformedResponse, OpinionsDiffer, Overloaded, SamlSignature
 from gateway.events import EnginesDisagreed
+from gateway.idp.saml_logout import SamlLogout
 from gateway.idp.saml_metadata import Fixed, MetadataSource, certificates_known
 from gateway.idp.second_opinion import Python3Saml
 from gateway.model import Binding, IdpRequest, IdpResponse, Memo, TransactionId, VerifiedIdentity
@@ -86,6 +87,7 @@ class SamlProvider:
         self._entropy = entropy
         self._journal = journal
         self._registration = saml.registration(service_provider)
+        self._logout = SamlLogout(service_provider=service_provider, metadata=metadata, clock=clock, entropy=entropy)
         self._engines: _Engines | None = None
         self._told_at = clock.now()
         if isinstance(metadata, Fixed):
@@ -111,8 +113,8 @@ class SamlProvider:
 
     @property
     def logout(self) -> SingleLogout | None:
-        """Not spoken yet."""
-        return None
+        """None without an address for it, or without a key: its messages must be signed."""
+        return self._logout if self._sp.logs_out else None
 
     def jwks(self) -> None:
         """SAML publishes keys in metadata."""

@@ -183,7 +183,8 @@ MISTAKES = (
             504,
             "there is no key 'colour' here",
             "possible here: schema, protocol, display_name, issuer, client_id, client_auth, domains, authentication, scopes, "
-            "response_mode, id_token_algorithms, userinfo, authorization_params, clock_skew, mapping, deny, allow, tests, acknowledge",
+            "response_mode, id_token_algorithms, userinfo, authorization_params, clock_skew, allow_logout_token_without_exp, "
+            "mapping, deny, allow, tests, acknowledge",
         ),
     ),
     Mistake(

@@ -21,6 +21,7 @@ id_token_algorithms: [ES256, PS256]
 userinfo: true
 authorization_params: {prompt: login, max_age: "3600"}
 clock_skew: 2m
+allow_logout_token_without_exp: true
 """
 
 
@@ -117,6 +118,7 @@ def test_a_provider_has_the_documented_defaults(shelf: Shelf) -> None:
         issuer="https://login.microsoftonline.com/TENANT/v2.0",
         client_id="00000000-0000-0000-0000-000000000000",
         redirect_uri="https://sso.example.com/idp/entra/callback",
+        post_logout_redirect_uri="https://sso.example.com/idp/entra/slo",
         client_auth=provider.relying_party.client_auth,
     )
     assert isinstance(provider.relying_party.client_auth, oidc.ClientSecretBasic)
@@ -128,6 +130,7 @@ def test_a_providers_settings_are_read(shelf: Shelf) -> None:
     assert (relying_party.scopes, relying_party.response_mode) == (("openid", "profile"), Binding.FORM_POST)
     assert (relying_party.id_token_algorithms, relying_party.userinfo) == (("ES256", "PS256"), True)
     assert (relying_party.max_age, relying_party.clock_skew) == (3600, timedelta(minutes=2))
+    assert relying_party.allow_logout_token_without_exp
 
 
 def test_rules_are_built_in_their_order(shelf: Shelf) -> None:

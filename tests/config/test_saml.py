@@ -83,8 +83,12 @@ def test_a_provider_has_the_documented_defaults(shelf: Shelf) -> None:
     assert provider.access == ()
     assert provider.metadata == MetadataSettings(url="https://adfs.example.com/metadata.xml")
     assert provider.service_provider == saml.ServiceProvider(
-        entity_id="https://sso.example.com/idp/adfs/metadata", acs_url="https://sso.example.com/idp/adfs/acs", idp_entity_id=THEIRS
+        entity_id="https://sso.example.com/idp/adfs/metadata",
+        acs_url="https://sso.example.com/idp/adfs/acs",
+        slo_url="https://sso.example.com/idp/adfs/slo",
+        idp_entity_id=THEIRS,
     )
+    assert not provider.service_provider.logs_out, "without a key there is no single logout"
     sp = provider.service_provider
     assert (sp.sign_requests, sp.offer_encryption, sp.force_authn, sp.allow_cbc_encryption) == (False, False, False, False)
     assert (sp.second_opinion, sp.clock_skew) == (True, timedelta(seconds=60))
@@ -113,6 +117,17 @@ def test_every_setting_is_read(shelf: Shelf) -> None:
     assert provider.strength.authn_context == ("urn:oasis:names:tc:SAML:2.0:ac:classes:X509",)
     assert sp.name_id_format == "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
     assert (sp.clock_skew, sp.second_opinion, sp.allow_cbc_encryption) == (timedelta(minutes=3), False, True)
+
+
+def test_a_logout_address_needs_a_key_to_sign_with(shelf: Shelf) -> None:
+    by_hand = "sso_url: https://adfs.example.com/adfs/ls/\nslo_url: https://adfs.example.com/slo\ncertificates: [../certs/idp.pem]"
+    alone = PLAIN.replace("metadata: {url: https://adfs.example.com/metadata.xml}", by_hand)
+    (problem,) = [one for one in shelf.load(shelf.with_saml(alone)).problems if one.severity is Severity.ERROR]
+    assert (problem.line, problem.code) == (5, "QGW-505")
+    assert problem.message == "slo_url needs sp.key and sp.certificate: logout messages are signed"
+    fixed = built(shelf, alone + "sp: {key: ../certs/saml_key.pem, certificate: ../certs/saml.pem}\n").metadata.fixed
+    assert fixed is not None
+    assert fixed.logout == saml.LogoutService(redirect="https://adfs.example.com/slo", redirect_answers="https://adfs.example.com/slo")
 
 
 def test_single_settings_take_the_place_of_metadata(shelf: Shelf) -> None:
