@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
@@ -26,6 +27,8 @@ LOOK_SECONDS: Final = 1.0
 """Between two looks at the files."""
 SETTLE_SECONDS: Final = 0.25
 """How long nothing may change before the files are read: an editor, a copy or `git pull` may be in the midst of them."""
+TURN_SECONDS: Final = 0.0005
+"""How long the reading of the folder may keep a request waiting at a time; the interpreter's own 5 ms add up."""
 MOST_TRIES: Final = 20
 """Files that never come to rest are read all the same."""
 
@@ -160,7 +163,8 @@ class Reloader:
         """What the folder says when nothing moves in it: files of two states are never mixed."""
         for _ in range(MOST_TRIES):
             self._sources = await self._at_rest()
-            loaded = await asyncio.to_thread(self._load)
+            with _in_small_steps():
+                loaded = await asyncio.to_thread(self._load)
             if await self._look(loaded.sources) == loaded.sources:
                 break
         return loaded
@@ -178,6 +182,17 @@ class Reloader:
     async def _look(self, sources: Sources) -> Sources:
         """In a thread: a network's file system may take its time."""
         return await asyncio.to_thread(sources.again)
+
+
+@contextlib.contextmanager
+def _in_small_steps() -> Iterator[None]:
+    """Reading a large folder takes turns with the requests being served: shorter ones, so that these hardly wait."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def changes(before: Configuration | None, after: Configuration) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -45,6 +46,24 @@ class Living:
     world: World
     reloader: Reloader
     told: Told
+    watch: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def at_once(self) -> AsyncIterator[None]:
+        """What is written in the block is seen as one change, however long this machine takes over it."""
+        await self.rest()
+        yield
+        self.go_on()
+
+    async def rest(self) -> None:
+        """Look no more."""
+        if self.watch is not None:
+            self.watch.cancel()
+            await asyncio.wait([self.watch])
+
+    def go_on(self) -> None:
+        """Look from now on."""
+        self.watch = asyncio.create_task(self.reloader.run())
 
     async def reloaded(self) -> ConfigReloaded:
         """The next reload, which succeeded."""
@@ -60,6 +79,14 @@ class Living:
 
     async def _next(self) -> Event:
         return await asyncio.wait_for(self.told.events.get(), 30)
+
+
+def put(path: Path, content: bytes | str) -> None:
+    """Write a file in one step: nobody ever sees half of it."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.touch(mode=0o600)
+    beside.write_bytes(content if isinstance(content, bytes) else content.encode())
+    beside.rename(path)
 
 
 def edit(world: World, name: str, change: Edit) -> None:
@@ -81,9 +108,8 @@ def follow(world: World, load: Callable[[], config.Loaded] | None = None) -> Liv
 async def living(world: World) -> AsyncIterator[Living]:
     """The gateway follows its folder until the end of the block."""
     life = follow(world)
-    watch = asyncio.create_task(life.reloader.run())
+    life.go_on()
     try:
         yield life
     finally:
-        watch.cancel()
-        await asyncio.wait([watch])
+        await life.rest()

@@ -7,6 +7,7 @@ import base64
 import os
 import shutil
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import yaml
 
 from gateway import config
 from gateway.config.settings import Configuration
@@ -23,7 +25,7 @@ from gateway.demo.certificates import SiteCertificates, make_site, make_web
 from gateway.demo.openid_requests import Client
 from gateway.model import HttpRequest, HttpResponse, Secret
 from tests.flow.conftest import Worlds
-from tests.flow.living import edit, follow, living
+from tests.flow.living import edit, follow, living, put
 from tests.flow.world import SECRET, World, write
 
 
@@ -35,7 +37,7 @@ def set_secret(world: World, secret: str) -> None:
 
 def cookie_keys(world: World, *keys: bytes) -> None:
     for number, key in enumerate(keys):
-        (world.folder.parent / "certs" / f"cookie{number}.key").write_bytes(base64.urlsafe_b64encode(key))
+        put(world.folder.parent / "certs" / f"cookie{number}.key", base64.urlsafe_b64encode(key))
     names = [{"file": f"../certs/cookie{number}.key"} for number in range(len(keys))]
     edit(world, "gateway.yaml", lambda settings: settings.update(cookie_keys=names))
 
@@ -80,16 +82,18 @@ async def test_new_virtual_proxies_and_providers_come_and_go(worlds: Worlds) -> 
 
     whole, partners = (world.folder / "gateway.yaml").read_bytes(), (world.folder / "partners.yaml").read_bytes()
     async with living(world) as life:
-        edit(world, "gateway.yaml", without)
-        (world.folder / "partners.yaml").unlink()
+        async with life.at_once():
+            edit(world, "gateway.yaml", without)
+            (world.folder / "partners.yaml").unlink()
         event = await life.reloaded()
         assert set(event.changed) == {"virtual proxy sales", "virtual proxy extra", "identity provider partners"}
         assert (await world.browser().get(f"{world.url}/vp/extra/login")).code == "QGW-102"
         assert (await world.sign_in(world.browser())).status == 200
-        (world.folder / "gateway.yaml").write_bytes(whole)
-        (world.folder / "partners.yaml").write_bytes(partners)
-        while (await world.browser().get(f"{world.url}/vp/extra/login")).status != 302:
-            await life.told.events.get()
+        async with life.at_once():
+            put(world.folder / "gateway.yaml", whole)
+            put(world.folder / "partners.yaml", partners)
+        await life.reloaded()
+        assert (await world.browser().get(f"{world.url}/vp/extra/login")).status == 302
         assert "Provider partners" in (await world.to_sign_in(world.browser(), prefix="extra")).text
 
 
@@ -160,14 +164,14 @@ async def test_a_login_whose_provider_became_another_ends_on_a_page_to_start_aga
 async def test_a_broken_configuration_is_told_and_the_last_good_one_serves_on(world: World) -> None:
     good = (world.folder / "entra.yaml").read_bytes()
     async with living(world) as life:
-        (world.folder / "entra.yaml").write_bytes(good.replace(b"client_id:", b"cilent_id:"))
+        put(world.folder / "entra.yaml", good.replace(b"client_id:", b"cilent_id:"))
         event = await life.refusal()
         assert any(error.startswith("entra.yaml:5:1: QGW-504: there is no key 'cilent_id'") for error in event.errors), event.errors
         metrics = await world.metrics()
         assert "qlikgw_config_last_reload_successful 0.0" in metrics
         assert 'qlikgw_config_reloads_total{outcome="refused"} 1.0' in metrics
         assert (await world.sign_in(world.browser())).status == 200
-        (world.folder / "entra.yaml").write_bytes(good)
+        put(world.folder / "entra.yaml", good)
         assert (await life.reloaded()).changed == ()
         metrics = await world.metrics()
         assert "qlikgw_config_last_reload_successful 1.0" in metrics
@@ -220,7 +224,7 @@ async def test_a_new_client_secret_on_disk_is_used(world: World) -> None:
         browser = world.browser()
         callback = await world.to_callback(browser)
         assert (await world.sign_in(world.browser())).code == "QGW-206"
-        (world.folder.parent / "certs" / "idp.secret").write_text("another-secret-canary\n")
+        put(world.folder.parent / "certs" / "idp.secret", "another-secret-canary\n")
         assert (await life.reloaded()).changed == ("identity provider entra",)
         assert (await browser.follow(callback)).status == 200
 
@@ -230,7 +234,7 @@ async def test_a_secret_that_is_missing_for_a_while_is_read_when_it_is_there(wor
     async with living(world) as life:
         file.unlink()
         assert "QGW-511" in (await life.refusal()).errors[0]
-        file.write_text(SECRET)
+        put(file, SECRET)
         assert (await life.reloaded()).changed == ()
 
 
@@ -239,11 +243,13 @@ async def test_cookie_keys_rotate_and_logins_in_flight_are_finished_while_their_
         old, new = b"c" * 32, b"n" * 32
         browser, late = world.browser(), world.browser()
         callback, later = await world.to_callback(browser), await world.to_callback(late)
-        cookie_keys(world, new, old)
+        async with life.at_once():
+            cookie_keys(world, new, old)
         await life.reloaded()
         fresh = await world.to_callback(third := world.browser())
         assert (await browser.follow(callback)).status == 200
-        cookie_keys(world, new)
+        async with life.at_once():
+            cookie_keys(world, new)
         await life.reloaded()
         assert (await third.follow(fresh)).status == 200
         assert (await late.follow(later)).code == "QGW-112"
@@ -254,15 +260,14 @@ async def test_a_client_certificate_that_comes_later_is_used(worlds: Worlds, cer
     certs = world.folder.parent / "certs"
     stranger = make_site(["qlik1.corp.example"], host_of_root="qlik1")
     async with living(world) as life:
-        (certs / "client.pem").write_bytes(stranger.client)
+        put(certs / "client.pem", stranger.client)
         assert "QGW-512" in (await life.refusal()).errors[0]  # the key is still another's
-        (certs / "client_key.pem").write_bytes(stranger.client_key)
+        put(certs / "client_key.pem", stranger.client_key)
         assert (await life.reloaded()).changed == ("site prod",)
         assert (await world.sign_in(world.browser())).code in {"QGW-401", "QGW-403"}  # cut off, or told why
-        for name, content in (("client.pem", certificates.client), ("client_key.pem", certificates.client_key)):
-            (certs / f"{name}.new").write_bytes(content)
-        for name in ("client.pem", "client_key.pem"):
-            (certs / f"{name}.new").rename(certs / name)
+        async with life.at_once():
+            put(certs / "client.pem", certificates.client)
+            put(certs / "client_key.pem", certificates.client_key)
         assert (await life.reloaded()).changed == ("site prod",)
         assert (await world.sign_in(world.browser())).status == 200
 
@@ -285,8 +290,9 @@ async def test_the_front_shows_a_new_certificate_without_a_restart(worlds: World
     async with living(world) as life:
         assert await shown_certificate(world.url) == pair["front.pem"]
         renewed = front_pair()
-        for name, content in renewed.items():
-            (world.folder.parent / "certs" / name).write_bytes(content)
+        async with life.at_once():
+            for name, content in renewed.items():
+                put(world.folder.parent / "certs" / name, content)
         await life.reloaded()
         assert await shown_certificate(world.url) == renewed["front.pem"]
 
@@ -338,7 +344,7 @@ async def test_settings_that_need_a_restart_are_named_and_the_others_are_used(wo
         assert "qlikgw_config_restart_needed 1.0" in await world.metrics()
         assert (await world.sign_in(world.browser())).status == 200
         assert world.gateway.settings.login_lifetime.total_seconds() == 300
-        (world.folder / "gateway.yaml").write_bytes(whole)
+        put(world.folder / "gateway.yaml", whole)
         assert (await life.reloaded()).needs_restart == ()
         assert "qlikgw_config_restart_needed 0.0" in await world.metrics()
 
@@ -379,6 +385,14 @@ def flips() -> Iterator[bool]:
         yield False
 
 
+async def sign_in_patiently(world: World) -> int:
+    """A whole login. A start that is turned away on a busy machine is asked again, as its answer says; nothing else may fail."""
+    browser = world.browser()
+    while (page := await world.to_sign_in(browser)).code == "QGW-117":
+        assert page.headers["Retry-After"]
+    return (await browser.follow(await browser.submit(page, user="alice"))).status
+
+
 async def test_no_login_fails_while_everything_is_reloaded_again_and_again(worlds: Worlds) -> None:
     world = await worlds(idps=("entra",))
     flip = flips()
@@ -408,7 +422,7 @@ async def test_no_login_fails_while_everything_is_reloaded_again_and_again(world
     churning = asyncio.create_task(churn())
 
     async def client() -> list[int]:
-        return [(await world.sign_in(world.browser())).status for _ in range(10)]
+        return [await sign_in_patiently(world) for _ in range(10)]
 
     statuses = [status for batch in await asyncio.gather(*(client() for _ in range(8))) for status in batch]
     stop.set()
@@ -416,26 +430,66 @@ async def test_no_login_fails_while_everything_is_reloaded_again_and_again(world
     assert await churning >= 2
 
 
-async def test_a_thousand_virtual_proxies_and_two_hundred_providers_are_served(world: World) -> None:
-    def grow(settings: dict[str, Any]) -> None:
-        for number in range(1000):
+def grow(world: World) -> None:
+    """A thousand virtual proxies and two hundred providers, each with rules and tests of its own; `sales` and `entra` stay as they are."""
+    provider = yaml.safe_load((world.folder / "entra.yaml").read_text())
+    claims = {"preferred_username": "alice", "email": "alice@example.com", "groups": ["qlik-users"]}
+    for number in range(199):
+        provider["allow"] = f"'qlik-users' in claims.groups && !('blocked-{number}' in claims.groups)"
+        provider["deny"] = [{"id": "left", "when": f"'left-{number}' in claims.groups"}]
+        provider["tests"] = [{"name": "somebody", "claims": claims, "expect": {"user_id": "alice"}}]
+        write(world.folder, f"p{number}.yaml", provider)
+
+    def more(settings: dict[str, Any]) -> None:
+        for number in range(999):
             settings["virtual_proxies"][f"vp{number}"] = {
                 "site": "prod",
-                "targets": [world.site.url()],
-                "identity_providers": [f"p{number % 200}"],
+                "targets": [f"https://qlik{number}.example.com"],
+                "identity_providers": [f"p{number % 199}"],
+                "allow": f"user.directory == 'CONTOSO' && user.id != 'nobody-{number}'",
             }
 
-    provider = (world.folder / "entra.yaml").read_text()
-    for number in range(200):
-        (world.folder / f"p{number}.yaml").write_text(provider)
-    edit(world, "gateway.yaml", grow)
-    async with living(world) as life:
-        edit(world, "entra.yaml", lambda settings: settings.update(display_name="Large"))
-        await life.reloaded()
-        assert (await world.sign_in(world.browser())).status == 200
-        answer = await world.browser().get(f"{world.url}/vp/vp999/login")
-        assert answer.status == 302
-        write(world.folder, "p7.yaml", {"schema": 1})
-        assert len((await life.refusal()).errors) >= 2
-        async with aiohttp.ClientSession() as session, session.get(f"{world.management}/readyz") as response:
-            assert response.status == 200
+    edit(world, "gateway.yaml", more)
+
+
+async def test_a_thousand_virtual_proxies_and_two_hundred_providers_load_within_two_seconds_of_one_core(world: World) -> None:
+    """Seconds of the processor, the best of three: what else this machine does at the time does not count."""
+    grow(world)
+    taken = []
+    for _ in range(3):
+        began = time.process_time()
+        loaded = config.load(world.folder, environ={})
+        taken.append(time.process_time() - began)
+    assert loaded.configuration is not None
+    assert (len(loaded.configuration.virtual_proxies), len(loaded.configuration.providers)) == (1000, 200)
+    assert min(taken) < 2.0
+
+
+async def test_no_login_fails_while_a_thousand_virtual_proxies_are_reloaded(world: World) -> None:
+    grow(world)
+    life = follow(world)
+    stop = asyncio.Event()
+
+    async def client() -> list[int]:
+        statuses = []
+        while not stop.is_set():
+            statuses.append(await sign_in_patiently(world))
+        return statuses
+
+    clients = [asyncio.create_task(client()) for _ in range(4)]
+    for number in range(3):
+        edit(
+            world,
+            "entra.yaml",
+            partial(dict.update, display_name=f"Number {number}", scopes=["openid", "profile", "email", "groups", f"x{number}"]),
+        )
+        assert await life.reloader.reload()
+    write(world.folder, "p7.yaml", {"schema": 1})
+    assert not await life.reloader.reload()
+    stop.set()
+    statuses = [status for batch in await asyncio.gather(*clients) for status in batch]
+    assert len(statuses) >= 4
+    assert set(statuses) == {200}
+    assert (await world.browser().get(f"{world.url}/vp/vp998/login")).status == 302
+    async with aiohttp.ClientSession() as session, session.get(f"{world.management}/readyz") as response:
+        assert response.status == 200
