@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.helm import image, tools
+
 INTEROP = Path(__file__).parent / "interop"
 
 
@@ -36,6 +38,8 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
         "apt-get install redis-server redis-sentinel redis-tools",
     ),
     "faketime": (lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "apt-get install faketime"),
+    "helm": (tools.ready, "python3 tests/helm/tools.py"),
+    "image": (image.ready, "apt-get install debootstrap && python3 tests/helm/image.py"),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
 }
 settings.register_profile("qlikgw", deadline=None)

@@ -11,11 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "tests/helm/requirements.lock"])
 def test_every_package_is_pinned_and_hashed_and_no_host_is_named(name: str) -> None:
     text = (ROOT / name).read_text()
     packages = [entry for entry in re.split(r"(?m)^(?=\S)", text) if entry.strip()]
-    assert len(packages) > 20
+    assert len(packages) > 10
     for entry in packages:
         assert re.match(r"[a-z0-9._-]+(\[[a-z0-9,._-]+\])?==\S+", entry), entry
         assert "--hash=sha256:" in entry
