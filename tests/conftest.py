@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from tests.helm import image, tools
 
+SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 INTEROP = Path(__file__).parent / "interop"
 
 
@@ -40,6 +41,7 @@ PARTS: dict[str, tuple[Callable[[], bool], str]] = {
     "faketime": (lambda: any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "apt-get install faketime"),
     "helm": (tools.ready, "python3 tests/helm/tools.py"),
     "image": (image.ready, "apt-get install debootstrap && python3 tests/helm/image.py"),
+    "nginx": (lambda: shutil.which("nginx", path=SYSTEM_PATH) is not None, "apt-get install --no-install-recommends nginx-light"),
     "chromium": (lambda: shutil.which("chromium") is not None, "apt-get install chromium"),
 }
 settings.register_profile("qlikgw", deadline=None)

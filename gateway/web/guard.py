@@ -83,6 +83,7 @@ class Guard:
     def admitted(self, endpoint: Endpoint) -> Iterator[None]:
         """Take the request on until the end of the block. Raises `Overloaded`."""
         pressure, most = self.pressure, MOST[endpoint]
+        pressure.arrived += 1
         standing, overdue = pressure.standing(), pressure.overdue()
         if standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
             self.journal.metrics.shed.labels(endpoint).inc()

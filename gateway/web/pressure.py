@@ -2,7 +2,8 @@
 
 One thread does all the work, so work that waits shows in a timer that comes late. A standing queue makes every beat late,
 a hiccup (a pause of the machine, a large document) only one: hence the least of the last few counts, as in CoDel
-(RFC 8289 §3.2). A beat that is long overdue says that the present round of work is too long already.
+(RFC 8289 §3.2). A beat that is long overdue says that the present round of work is too long already. Neither counts while
+there are hardly any requests: then it is the machine that has no time for us, and turning people away would not help.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ BEAT = 0.02
 """Seconds between beats."""
 STANDING = 3
 """Beats that must all be late."""
+LEAST_REQUESTS = 8
+"""Requests since the beat before, without which a late one has another cause than they."""
 
 
 class Pressure:
@@ -24,6 +27,8 @@ class Pressure:
     def __init__(self) -> None:
         self.in_hand = 0
         """Requests that are being worked on."""
+        self.arrived = 0
+        """Requests since the last beat."""
         self._late: deque[float] = deque([0.0] * STANDING, maxlen=STANDING)
         self._due = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -44,7 +49,9 @@ class Pressure:
 
     def overdue(self) -> float:
         """Seconds by which the present round of work is too long already."""
-        return 0.0 if self._loop is None else max(0.0, self._loop.time() - self._due)
+        if self._loop is None or self.arrived < LEAST_REQUESTS:
+            return 0.0
+        return max(0.0, self._loop.time() - self._due)
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -60,5 +67,6 @@ class Pressure:
         self._handle = loop.call_at(self._due, self._beat, loop)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._late.append(max(0.0, loop.time() - self._due))
+        self._late.append(max(0.0, loop.time() - self._due) if self.arrived >= LEAST_REQUESTS else 0.0)
+        self.arrived = 0
         self._await_beat(loop)

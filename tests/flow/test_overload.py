@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.web.guard import EAGER, PATIENT
-from gateway.web.pressure import BEAT, STANDING, Pressure
+from gateway.web.pressure import BEAT, LEAST_REQUESTS, STANDING, Pressure
 from tests.flow.world import World
 
 
@@ -89,7 +89,8 @@ async def test_too_many_requests_in_hand_are_overload_too(world: World, monkeypa
 class Loop:
     """An event loop whose time is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, pressure: Pressure, requests: int) -> None:
+        self.pressure, self.requests = pressure, requests
         self.now = 100.0
         self.calls: list[tuple[float, Any, Any]] = []
 
@@ -104,11 +105,13 @@ class Loop:
         for seconds in late:
             when, call, args = self.calls.pop()
             self.now = when + seconds
+            self.pressure.arrived += self.requests
             call(*args)
 
 
-def measured(*late: float) -> tuple[Pressure, Loop]:
-    loop, pressure = Loop(), Pressure()
+def measured(*late: float, requests: int = LEAST_REQUESTS) -> tuple[Pressure, Loop]:
+    pressure = Pressure()
+    loop = Loop(pressure, requests)
     pressure._loop = loop  # type: ignore[assignment]
     pressure._await_beat(loop)  # type: ignore[arg-type]
     loop.turn(late)
@@ -131,5 +134,13 @@ def test_a_round_of_work_that_takes_too_long_is_noticed_while_it_lasts() -> None
     pressure, loop = measured(0.0)
     assert pressure.overdue() == 0.0
     loop.now += BEAT + 0.4
+    pressure.arrived = LEAST_REQUESTS
     assert pressure.overdue() == pytest.approx(0.4)
     assert pressure.standing() == 0.0
+
+
+def test_a_machine_that_has_no_time_is_not_overload_while_hardly_anybody_comes() -> None:
+    pressure, loop = measured(0.5, 0.5, 0.5, requests=LEAST_REQUESTS - 1)
+    assert pressure.standing() == 0.0
+    loop.now += 3
+    assert pressure.overdue() == 0.0
