@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -14,13 +16,17 @@ from pathlib import Path
 from gateway import config, mapping
 from gateway.building import Builder
 from gateway.config.settings import Configuration, GatewaySettings, Listen, TlsPair
+from gateway.ending import Ending
+from gateway.errands import Errands
 from gateway.errors import GatewayError
 from gateway.journal import LogJournal, start_logging
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Entropy
 from gateway.qlik.trust import as_file
 from gateway.reload import Reloader
-from gateway.routing import Live
+from gateway.routing import Live, RoutingTable
+from gateway.sealing import KEY_SIZE
+from gateway.serving import Shared
 from gateway.stores.opening import Stores, open_stores
 from gateway.system import SystemClock, SystemEntropy
 from gateway.web.door import Door
@@ -60,12 +66,25 @@ class Gateway:
         self.metrics.behind.set_function(lambda: max(self.pressure.standing(), self.pressure.overdue()))
         self.metrics.in_hand.set_function(lambda: self.pressure.in_hand)
         self._stores = stores or open_stores(self.settings.store, clock=clock, entropy=entropy, journal=self.journal)
-        self._builder = Builder(clock=clock, entropy=entropy, stores=self._stores, pressure=self.pressure, journal=self.journal)
+        self._errands = Errands(clock)
+        self.metrics.errands.set_function(lambda: len(self._errands))
+        self._builder = Builder(
+            Shared(
+                clock=clock,
+                entropy=entropy,
+                stores=self._stores,
+                errands=self._errands,
+                pressure=self.pressure,
+                journal=self.journal,
+                own_key=secrets.token_bytes(KEY_SIZE),
+            )
+        )
         self._state = self._builder.build(configuration)
         self._services = Live(self._state.services)
         self._front = front_tls(configuration.gateway.listen.tls)
         self._ready = Live(False)
         self._doors: list[Door] = []
+        self._errands_task: asyncio.Task[None] | None = None
         self._runners = [
             GatewayRunner(gateway_application(self._services, self._ready), self._services, shutdown_timeout=IN_FLIGHT_SECONDS),
             GatewayRunner(management_application(self._ready, self.metrics, self._services), None, shutdown_timeout=IN_FLIGHT_SECONDS),
@@ -80,6 +99,7 @@ class Gateway:
             self._doors.append(door)
         self.pressure.start()
         self._stores.start()
+        self._errands_task = asyncio.create_task(self._errands.run(self._in_use))
         self._mark_ready(True)
         addresses = Addresses(gateway=ports[0], management=ports[1])
         self.journal.note("started", gateway=addresses.gateway, management=addresses.management, public_url=settings.public_url)
@@ -113,9 +133,24 @@ class Gateway:
                 await door.close()
             await runner.cleanup()
         self.pressure.stop()
+        await self._drop_errands()
         await self._builder.close()
         await self._stores.close()
         self.journal.note("stopped")
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[tuple[RoutingTable, Ending]]:
+        """The configuration of now, for what is done in the background."""
+        with self._services.hold() as services:
+            yield services.table, services.logout.ending
+
+    async def _drop_errands(self) -> None:
+        """What nodes have not done by now is lost, and told."""
+        if self._errands_task is not None:
+            self._errands_task.cancel()
+            await asyncio.wait([self._errands_task])
+        if self._errands:
+            self.journal.warn("sessions_abandoned", users=len(self._errands))
 
     def _renew_front(self, tls: TlsPair | None) -> None:
         """New connections get the new certificate. One that OpenSSL does not take is found on a context of its own."""

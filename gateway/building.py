@@ -7,7 +7,6 @@ connections stay open and providers' keys stay known.
 from __future__ import annotations
 
 import asyncio
-import secrets
 import ssl
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,22 +27,15 @@ from gateway.errors import GatewayError
 from gateway.idp.oidc import OidcProvider
 from gateway.idp.saml import LargeResponses, SamlProvider
 from gateway.idp.saml_metadata import Fixed, MetadataSource, Publication, Published
-from gateway.journal import LogJournal
-from gateway.login import LoginPipeline
 from gateway.outbound import OutboundClient, policy_for
-from gateway.ports import Clock, Entropy, IdentityProvider
+from gateway.ports import IdentityProvider
 from gateway.protocol import saml
 from gateway.protocol.oidc import RelyingParty
 from gateway.qlik import QlikSite
 from gateway.reload import Edition, Stock
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy
-from gateway.sealing import KEY_SIZE, Sealer
-from gateway.stores.opening import Stores
-from gateway.web import trial_links
+from gateway.serving import Shared, services
 from gateway.web.context import Services
-from gateway.web.cookies import LoginCookies
-from gateway.web.guard import Guard
-from gateway.web.pressure import Pressure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +85,9 @@ class State:
 class Builder:
     """Builds one state after the other, for one running gateway."""
 
-    def __init__(self, *, clock: Clock, entropy: Entropy, stores: Stores, pressure: Pressure, journal: LogJournal) -> None:
-        self._clock, self._entropy, self._stores, self._journal = clock, entropy, stores, journal
-        self._pressure = pressure
-        self._own_key = secrets.token_bytes(KEY_SIZE)
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._clock, self._entropy, self._journal = shared.clock, shared.entropy, shared.journal
         self._large = LargeResponses()
         self._tls: dict[bytes | None, ssl.SSLContext] = {}
         self._sites: Stock[SiteSettings, QlikSite] = Stock(self._site)
@@ -129,7 +120,7 @@ class Builder:
         )
         self._sites.keep(sites)
         self._ports.keep(ports)
-        return State(services=self._services(configuration.gateway, table), sites=sites, ports=ports)
+        return State(services=services(self._shared, configuration.gateway, table), sites=sites, ports=ports)
 
     def retire(self, state: State) -> None:
         """Nobody uses this state any more: close what no later one uses, in the background."""
@@ -147,37 +138,6 @@ class Builder:
     async def _close(self, state: State) -> None:
         await self._sites.retire(state.sites)
         await self._ports.retire(state.ports)
-
-    def _services(self, settings: GatewaySettings, table: RoutingTable) -> Services:
-        pipeline = LoginPipeline(
-            replay=self._stores.replay, clock=self._clock, entropy=self._entropy, journal=self._journal, lifetime=settings.login_lifetime
-        )
-        # Without keys in the configuration one serves that was drawn at the start (the check has warned).
-        ring = settings.cookie_keys or (self._own_key,)
-        sealer, links = Sealer(ring, purpose="login in flight"), Sealer(ring, purpose=trial_links.PURPOSE)
-        return Services(
-            public_url=settings.public_url,
-            secure=settings.secure,
-            table=table,
-            pipeline=pipeline,
-            cookies=LoginCookies(sealer, clock=self._clock, entropy=self._entropy, secure=settings.secure),
-            trials=trial_links.TrialLinks(sealer=links, public_url=settings.public_url, clock=self._clock, entropy=self._entropy),
-            journal=self._journal,
-            clock=self._clock,
-            entropy=self._entropy,
-            guard=self._guard(settings),
-            trusted_proxies=settings.trusted_proxies,
-        )
-
-    def _guard(self, settings: GatewaySettings) -> Guard:
-        return Guard(
-            limits=settings.limits,
-            pressure=self._pressure,
-            counter=self._stores.counter,
-            clock=self._clock,
-            journal=self._journal,
-            trusted_proxies=settings.trusted_proxies,
-        )
 
     def _site(self, name: str, settings: SiteSettings) -> QlikSite:
         return QlikSite(

@@ -43,6 +43,7 @@ from gateway.model import (
     Visitor,
 )
 from gateway.ports import Clock, Entropy, Journal, ReplayStore
+from gateway.register import Register
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy
 from gateway.sealing import TrialLink
 from gateway.strength import Strength
@@ -73,6 +74,7 @@ class LoginPipeline:
     entropy: Entropy
     journal: Journal
     lifetime: timedelta
+    register: Register
 
     async def begin(
         self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, visitor: Visitor
@@ -130,6 +132,7 @@ class LoginPipeline:
         identity = await provider.port.finish(response, transaction.id, transaction.memo, demanded(provider, virtual_proxy))
         await self._claim_proof(transaction, identity)
         mapped = decide(provider, virtual_proxy, identity, idp)
+        await self.register.remember(transaction, identity, mapped.user, self.clock.now())  # before: no ticket that no logout would find
         ticket = await route.proxy.issue_ticket(mapped.user, transaction.target_id)
         self.journal.record(
             LoginSucceeded(

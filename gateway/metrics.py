@@ -40,6 +40,7 @@ class Metrics:
         counter = self._counter
         self.logouts = counter("qlikgw_logouts_total", "Users whose Qlik sessions were all ended, by origin", "vp", "origin")
         self.ended_sessions = counter("qlikgw_qlik_sessions_ended_total", "Qlik sessions that nodes say they ended", "vp")
+        self.errands = self._gauge("qlikgw_qlik_session_ends_pending", "Users whose sessions a node has not ended yet, to be asked again")
         self.left_sessions = counter(
             "qlikgw_qlik_session_end_failures_total", "Requests to end a user's sessions that failed", "vp", "node", "code"
         )

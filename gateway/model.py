@@ -186,6 +186,35 @@ class SignedIn:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """How far a browser's logout got. `virtual_proxy`: where the user wanted to leave; `browser`: digest of its handle.
+
+    `ended`, `left`: virtual proxies whose Qlik sessions have ended, and have not yet; `visited`: providers whose turn it was, and
+    `open` those of them whose own session was not ended.
+    """
+
+    virtual_proxy: str
+    browser: str = field(repr=False)
+    began_at: datetime
+    ended: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    visited: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutTransaction:
+    """A browser on its way to a provider, to end its session there. Ours: it travels sealed in a cookie."""
+
+    id: TransactionId
+    journey: Journey
+    idp: str
+    registration: str
+    expires_at: datetime
+    memo: Memo = field(repr=False)
+
+
 class Channel(StrEnum):
     """How a provider's word about a logout reaches us."""
 
@@ -197,10 +226,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogoutMessage:
-    """What came to a logout address: hostile; a parameter that came twice never gets here.
-
-    `raw_query`: as it was received, for signatures over it (SAML Bindings §3.4.4.1).
-    """
+    """What came to a logout address: hostile; no parameter came twice. `raw_query`: as received, for signatures over it."""
 
     channel: Channel
     fields: Mapping[str, str] = field(repr=False)

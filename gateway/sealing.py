@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import UnknownSealingKey, UnreadableLogin
-from gateway.model import LoginTransaction, Memo, Purpose, TransactionId
+from gateway.model import Journey, LoginTransaction, LogoutTransaction, Memo, Purpose, TransactionId
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 KEY_SIZE = 32
@@ -32,11 +32,12 @@ LONGEST_SEALED = 4096
 
 
 class Sealer:
-    """A key ring for one purpose. `ring`: keys of 32 bytes, the sealing one first."""
+    """A key ring for one purpose. `ring`: keys of 32 bytes, the sealing one first. `longest`: characters of a sealed value."""
 
-    def __init__(self, ring: Sequence[bytes], *, purpose: str) -> None:
+    def __init__(self, ring: Sequence[bytes], *, purpose: str, longest: int = LONGEST_SEALED) -> None:
         if not ring or any(len(key) != KEY_SIZE for key in ring):
             raise ValueError("a key ring holds at least one key, each of 32 bytes")
+        self._longest = longest
         derived = [_derive(key, purpose) for key in ring]
         self._current = _key_id(derived[0])
         self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(derived)}
@@ -48,7 +49,7 @@ class Sealer:
 
     def open(self, sealed: str, *, context: str) -> bytes:
         """What was sealed for `context`. Raises `UnknownSealingKey`, `UnreadableLogin`."""
-        raw = _decode(sealed)
+        raw = _decode(sealed, self._longest)
         cipher = self._ciphers.get(raw[:KEY_ID_SIZE])
         if cipher is None:
             raise UnknownSealingKey("sealed with a key that is not in cookie_keys")
@@ -67,8 +68,8 @@ def _key_id(derived: bytes) -> bytes:
     return hashlib.sha256(b"qlikgw key id" + derived).digest()[:KEY_ID_SIZE]
 
 
-def _decode(sealed: str) -> bytes:
-    if len(sealed) > LONGEST_SEALED:
+def _decode(sealed: str, longest: int) -> bytes:
+    if len(sealed) > longest:
         raise UnreadableLogin("longer than anything that is sealed here")
     try:
         raw = base64.b64decode(sealed + "=" * (-len(sealed) % 4), altchars=b"-_", validate=True)
@@ -172,6 +173,41 @@ def _seconds(times: tuple[datetime, ...]) -> str:
 
 def _times(seconds: str) -> tuple[datetime, ...]:
     return tuple(datetime.fromtimestamp(int(number), UTC) for number in seconds.split())
+
+
+def seal_logout(sealer: Sealer, logout: LogoutTransaction, *, context: str, nonce: bytes) -> str:
+    """The cookie value of a logout on its way to a provider. `context`: the cookie's name."""
+    way = logout.journey
+    journey = [way.virtual_proxy, way.browser, round(way.began_at.timestamp() * 1000), way.ended, way.left, way.visited, way.open]
+    fields = [logout.id, journey, logout.idp, logout.registration, int(logout.expires_at.timestamp()), logout.memo]
+    return sealer.seal(json.dumps(fields, separators=(",", ":")).encode(), context=context, nonce=nonce)
+
+
+def open_logout(sealer: Sealer, sealed: str, *, context: str) -> LogoutTransaction:
+    """Read it back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
+    try:
+        name, journey, idp, registration, expires, memo = json.loads(sealer.open(sealed, context=context))
+        virtual_proxy, browser, began, *lists = journey
+        ended, left, visited, still_open = (tuple(map(str, names)) for names in lists)
+        began_at, expires_at = (datetime.fromtimestamp(int(stamp) / 1000, UTC) for stamp in (began, expires * 1000))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UnreadableLogin("sealed by another version") from error
+    return LogoutTransaction(
+        id=TransactionId(name),
+        journey=Journey(
+            virtual_proxy=virtual_proxy,
+            browser=browser,
+            began_at=began_at,
+            ended=ended,
+            left=left,
+            visited=visited,
+            open=still_open,
+        ),
+        idp=idp,
+        registration=registration,
+        expires_at=expires_at,
+        memo=Memo(memo),
+    )
 
 
 _LINK = "link"

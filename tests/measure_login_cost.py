@@ -19,8 +19,11 @@ from gateway.login import LoginPipeline
 from gateway.mapping import AccessRule, ClaimPath, Constant, Rules, Scope
 from gateway.model import AuthModuleRedirect, QlikUser, Redirect, Ticket, Visitor
 from gateway.protocol.qps import Targets, read_node, read_target
+from gateway.register import Register
 from gateway.routing import NodeRoute, Provider, RoutingTable, VirtualProxy, Visit, choose
+from gateway.sealing import KEY_SIZE, Sealer
 from gateway.stores.memory import MemoryReplayStore
+from gateway.stores.memory_index import MemorySessionIndex
 from gateway.strength import Strength
 from tests.fakes import CountingEntropy, MemoryJournal
 from tests.protocol.oidc.forge import relying_party
@@ -35,6 +38,10 @@ NODE = "https://qlik1.corp.example:4243/qps/"
 @dataclass(frozen=True, slots=True)
 class Node:
     """Gives its ticket at once."""
+
+    async def end_sessions(self, user: QlikUser) -> int:
+        del user
+        return 0
 
     async def issue_ticket(self, user: QlikUser, target_id: str) -> Ticket:
         del user, target_id
@@ -100,7 +107,17 @@ async def started(size: int) -> Gateway:
     ops = [Op(issuer=issuer, rp=relying_party(issuer=issuer)) for issuer in issuers]
     clock, table = ops[0].clock, table_of(size, ops)
     pipeline = LoginPipeline(
-        replay=MemoryReplayStore(clock), clock=clock, entropy=CountingEntropy(), journal=MemoryJournal(), lifetime=timedelta(minutes=15)
+        replay=MemoryReplayStore(clock),
+        clock=clock,
+        entropy=CountingEntropy(),
+        journal=MemoryJournal(),
+        lifetime=timedelta(minutes=15),
+        register=Register(
+            index=MemorySessionIndex(clock),
+            sealer=Sealer([b"k" * KEY_SIZE], purpose="memo"),
+            entropy=CountingEntropy(),
+            lifetime=timedelta(hours=24),
+        ),
     )
     for number in range(len(ops)):
         await login(pipeline, table, ops, number)

@@ -70,6 +70,7 @@ def _gateway(wire: GatewayWire, surroundings: Surroundings) -> GatewaySettings:
         cookie_keys=tuple(read_cookie_key(_secret(key, surroundings)) for key in wire.cookie_keys or []) if surroundings.files else (),
         store=_store(wire.store, surroundings),
         login_lifetime=wire.login_lifetime,
+        session_lifetime=wire.session_lifetime,
         trusted_proxies=tuple(wire.trusted_proxies),
         outbound=_outbound(wire.outbound, surroundings),
         logging=LoggingSettings(level=wire.logging.level, format=wire.logging.format),

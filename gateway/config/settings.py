@@ -82,6 +82,7 @@ class GatewaySettings:
     cookie_keys: tuple[bytes, ...] = field(default=(), repr=False)
     store: StoreAddress = IN_MEMORY
     login_lifetime: timedelta = timedelta(minutes=15)
+    session_lifetime: timedelta = timedelta(hours=24)
     trusted_proxies: tuple[Network, ...] = ()
     outbound: OutboundSettings = OutboundSettings()
     logging: LoggingSettings = LoggingSettings()

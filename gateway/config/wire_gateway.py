@@ -21,6 +21,7 @@ from gateway.mapping import Expression, Scope
 from gateway.protocol.qps import Target
 
 _DURATION = {"pattern": f"^{values.DURATION}$", "examples": ["60s", "15m"]}
+SessionLifetime = Annotated[timedelta, Reads(values.duration(timedelta(hours=1), timedelta(days=30)), _DURATION)]
 LoginLifetime = Annotated[timedelta, Reads(values.duration(timedelta(minutes=1), timedelta(hours=1)), _DURATION)]
 Drain = Annotated[timedelta, Reads(values.duration(timedelta(0), timedelta(minutes=5)), _DURATION)]
 ClockSkew = Annotated[timedelta, Reads(values.duration(timedelta(0), timedelta(seconds=180)), _DURATION)]
@@ -239,6 +240,9 @@ class GatewayWire(Wire):
     )
     store: StoreWire = Field(default=StoreWire(), description="Where one-time marks are kept.")
     login_lifetime: LoginLifetime = Field(default=timedelta(minutes=15), description="How long a user may take to sign in: 1m to 1h.")
+    session_lifetime: SessionLifetime = Field(
+        default=timedelta(hours=24), description="How long a logout finds a sign-in: 1h to 30d. Qlik sessions end by their own time-outs."
+    )
     trusted_proxies: list[NetworkText] = Field(default=[], description="Networks whose X-Forwarded-For is believed.")
     outbound: OutboundWire = Field(default=OutboundWire(), description="The way to identity providers.")
     logging: LoggingWire = Field(default=LoggingWire(), description="Log lines.")

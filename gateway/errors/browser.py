@@ -138,3 +138,43 @@ class LinkRefused(BrowserError):
     code = "QGW-119"
     title = "This link to a test sign-in cannot be used"
     advice = "Ask for a new one: a link is good for one sign-in, within ten minutes."
+
+
+class ConfirmationRefused(BrowserError):
+    """The confirmation of a logout is none of this gateway's, is for another browser, or too old."""
+
+    code = "QGW-120"
+    title = "This confirmation cannot be used any more"
+    advice = "Open the link to sign out once more."
+
+
+class NoLogoutInFlight(BrowserError):
+    """A provider answers a logout that this browser did not begin, or that it has forgotten."""
+
+    code = "QGW-121"
+    title = "This browser did not begin this sign-out, or it has forgotten it"
+    advice = "Your sign-in system has signed you out. If Qlik Sense still knows you, use its link to sign out."
+
+
+class LogoutMismatch(BrowserError):
+    """The answer came too late, to another provider, or the configuration moved on."""
+
+    code = "QGW-122"
+    title = "This sign-out was begun too long ago, or under another configuration"
+    advice = "Your sign-in system has signed you out. If Qlik Sense still knows you, use its link to sign out."
+
+
+class LogoutAlreadyHeard(BrowserError):
+    """A logout's message, answer or confirmation came once before: Back, F5 or a replay."""
+
+    code = "QGW-123"
+    title = "This sign-out has been dealt with already"
+    advice = "Nothing more needs to be done. If Qlik Sense still knows you, use its link to sign out."
+
+
+class MalformedLogout(BrowserError):
+    """What came to a logout address lacks, doubles or overfills a parameter."""
+
+    code = "QGW-124"
+    title = "This message about a sign-out arrived damaged"
+    advice = "Close the browser to be sure that you are signed out."

@@ -54,3 +54,18 @@ class TargetRefused(QlikError):
     code, status, blame = "QGW-406", 400, Blame.BROWSER
     title = "The link leads to an address that is not listed for this virtual proxy"
     advice = "Open Qlik Sense from its own start page. If the address should be allowed, its administrator can list it."
+
+
+class SessionsLeftOver(QlikError):
+    """A node did not end a user's sessions; it is asked again in the background."""
+
+    code, status = "QGW-410", 504
+    title = "Qlik Sense has not ended all sessions yet"
+    advice = "It is tried again by itself. If it goes on, give the code and the reference below to your help desk."
+
+
+class VirtualProxyGone(QlikError):
+    """Sessions are to end in a virtual proxy that the configuration does not name any more."""
+
+    code = "QGW-411"
+    title = "A virtual proxy is not known to this gateway any more"

@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gateway.ports import Clock, Counter, Entropy, Journal, ReplayStore
+from gateway.ports import Clock, Counter, Entropy, Journal, ReplayStore, SessionIndex
 from gateway.stores.address import StoreAddress
 from gateway.stores.counting import MemoryCounter
 from gateway.stores.memory import MemoryReplayStore
+from gateway.stores.memory_index import MemorySessionIndex
 
 
 class Shared(Protocol):
@@ -28,6 +29,7 @@ class Stores:
 
     replay: ReplayStore
     counter: Counter
+    index: SessionIndex
     shared: Shared | None = None
     _watching: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -49,7 +51,7 @@ def open_stores(address: StoreAddress, *, clock: Clock, entropy: Entropy, journa
     """The stores of one gateway."""
     counter = MemoryCounter(clock)
     if not address.shared:
-        return Stores(replay=MemoryReplayStore(clock), counter=counter)
+        return Stores(replay=MemoryReplayStore(clock), counter=counter, index=MemorySessionIndex(clock))
     # The client library takes a third of a second and some memory to import, and most gateways have no shared store.
     from gateway.stores.health import Health  # noqa: PLC0415
     from gateway.stores.link import Link  # noqa: PLC0415
@@ -60,5 +62,6 @@ def open_stores(address: StoreAddress, *, clock: Clock, entropy: Entropy, journa
     return Stores(
         replay=RedisReplayStore(link, clock=clock, entropy=entropy),
         counter=RedisCounter(link, local=counter),
+        index=MemorySessionIndex(clock),
         shared=Watch(link, journal),
     )

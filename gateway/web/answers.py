@@ -24,7 +24,7 @@ def error_response(request: web.Request, error: GatewayError) -> web.Response:
     """The error as the browser prefers it: a page, or JSON; always code and correlation id, never the detail."""
     trail = request[TRAIL]
     rule = None if error.rule is None else pages.RefusingRule(id=error.rule, message=error.message)
-    if isinstance(error, NotANavigation) or prefers_json(request.headers.get("Accept", "")):
+    if isinstance(error, NotANavigation) or trail.for_programs or prefers_json(request.headers.get("Accept", "")):
         body = pages.error_json(type(error), correlation_id=trail.correlation_id, rule=rule)
         return web.json_response(body, status=error.status, headers={**pages.ANSWER_HEADERS, **when_to_retry(error)})
     now = request[SERVICES].clock.now()
@@ -44,7 +44,7 @@ def ways_on(trail: Trail, error: GatewayError) -> pages.Ways | None:
 
     An identity that was refused may have been the wrong one of several: then another sign-in system is a way, too.
     """
-    if trail.virtual_proxy is None:
+    if trail.virtual_proxy is None or trail.is_logout:
         return None
     several = len(trail.table.virtual_proxy(trail.virtual_proxy).identity_providers) > 1
     mendable = isinstance(error, StoreError) or (several and isinstance(error, IdentityError))

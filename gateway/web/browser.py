@@ -11,14 +11,25 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from gateway.errors import MalformedResponse, MalformedStart, NotANavigation, PrefetchRefused, RequestTooLarge
-from gateway.model import Binding, IdpResponse
+from gateway.errors import (
+    GatewayError,
+    MalformedLogout,
+    MalformedResponse,
+    MalformedStart,
+    NotANavigation,
+    PrefetchRefused,
+    RequestTooLarge,
+)
+from gateway.model import Binding, Channel, IdpResponse, LogoutMessage
 from gateway.protocol.saml import MAX_ENCODED
 
 MOST_PARAMETERS = 32
 LARGEST_FORM = {Binding.FORM_POST: 64 * 1024, Binding.SAML_POST: 600 * 1024}
 """Bytes of a form: an authorization response, or a SAML response, percent-encoded."""
-LONGEST_FIELD = {Binding.QUERY: 8192, Binding.FORM_POST: 8192, Binding.SAML_POST: MAX_ENCODED}
+LONGEST_QUERY = 8192
+LONGEST_FIELD = {Binding.FORM_POST: 8192, Binding.SAML_POST: MAX_ENCODED}
+LARGEST_LOGOUT = 128 * 1024
+"""Bytes of a form about a logout: a message of 64 KiB in base64, percent-encoded."""
 FORM_SECONDS = 10.0
 """How long the body of a form may take to arrive."""
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -45,17 +56,29 @@ def query_response(request: web.Request) -> IdpResponse:
     """An identity provider's answer in the query. Raises `MalformedResponse`."""
     return IdpResponse(
         binding=Binding.QUERY,
-        fields=_fields(_pairs(request.rel_url.raw_query_string, MalformedResponse), longest=LONGEST_FIELD[Binding.QUERY]),
+        fields=_fields(_pairs(request.rel_url.raw_query_string, MalformedResponse), MalformedResponse, LONGEST_QUERY),
     )
 
 
 async def form_response(request: web.Request, binding: Binding = Binding.FORM_POST) -> IdpResponse:
     """An identity provider's answer in a form that the browser posted. Raises `MalformedResponse`, `RequestTooLarge`."""
     text = await _form_text(request, MalformedResponse, largest=LARGEST_FORM[binding])
-    return IdpResponse(binding=binding, fields=_fields(_pairs(text, MalformedResponse), longest=LONGEST_FIELD[binding]))
+    return IdpResponse(binding=binding, fields=_fields(_pairs(text, MalformedResponse), MalformedResponse, LONGEST_FIELD[binding]))
 
 
-async def _form_text(request: web.Request, error: type[MalformedStart | MalformedResponse], *, largest: int) -> str:
+def query_message(request: web.Request, channel: Channel) -> LogoutMessage:
+    """What came to a logout address in the query. Raises `MalformedLogout`."""
+    query = request.rel_url.raw_query_string
+    return LogoutMessage(channel=channel, fields=_fields(_pairs(query, MalformedLogout), MalformedLogout, LONGEST_QUERY), raw_query=query)
+
+
+async def form_message(request: web.Request, channel: Channel) -> LogoutMessage:
+    """What came to a logout address in a form. Raises `MalformedLogout`, `RequestTooLarge`."""
+    text = await _form_text(request, MalformedLogout, largest=LARGEST_LOGOUT)
+    return LogoutMessage(channel=channel, fields=_fields(_pairs(text, MalformedLogout), MalformedLogout, LARGEST_LOGOUT))
+
+
+async def _form_text(request: web.Request, error: type[GatewayError], *, largest: int) -> str:
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
         raise error("not a form, or a compressed one")
     if (request.content_length or 0) > largest:
@@ -78,20 +101,20 @@ async def form_pairs(request: web.Request) -> Pairs:
     return _pairs(await _form_text(request, MalformedStart, largest=LARGEST_FORM[Binding.FORM_POST]), MalformedStart)
 
 
-def _pairs(text: str, error: type[MalformedStart | MalformedResponse]) -> Pairs:
+def _pairs(text: str, error: type[GatewayError]) -> Pairs:
     try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=MOST_PARAMETERS, errors="strict")
     except ValueError as problem:
         raise error("too many parameters, or not UTF-8") from problem
 
 
-def _fields(pairs: Pairs, *, longest: int) -> Mapping[str, str]:
+def _fields(pairs: Pairs, error: type[GatewayError], longest: int) -> Mapping[str, str]:
     """RFC 6749 §3.1: a parameter must not come twice."""
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise MalformedResponse("a parameter came twice")
+        raise error("a parameter came twice")
     if any(len(value) > longest for value in fields.values()):
-        raise MalformedResponse("a parameter is too long")
+        raise error("a parameter is too long")
     return fields
 
 

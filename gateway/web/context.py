@@ -9,10 +9,13 @@ from aiohttp import web
 
 from gateway.journal import LogJournal
 from gateway.login import LoginPipeline
+from gateway.logout import LogoutPipeline
 from gateway.ports import Clock, Entropy
 from gateway.routing import Live, RoutingTable
+from gateway.web.confirmations import Confirmations
 from gateway.web.cookies import LoginCookies
 from gateway.web.guard import Guard
+from gateway.web.logout_cookies import LogoutCookie
 from gateway.web.trial_links import TrialLinks
 
 
@@ -27,7 +30,10 @@ class Services:
     secure: bool
     table: RoutingTable
     pipeline: LoginPipeline
+    logout: LogoutPipeline
     cookies: LoginCookies
+    logout_cookie: LogoutCookie
+    confirmations: Confirmations
     trials: TrialLinks
     journal: LogJournal
     clock: Clock
@@ -48,6 +54,8 @@ class Trail:
     code: str | None = None
     detail: str | None = None
     is_login: bool = False
+    is_logout: bool = False
+    for_programs: bool = False
     headers: list[tuple[str, str]]
     """Headers that go out with whatever answer is given, also an error page: the cookies of a used login."""
 

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler
 
 from gateway import journal
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, NotFound, PrefetchRefused, RequestTooLarge
-from gateway.events import LoginRejected
+from gateway.events import LoginRejected, LogoutRefused
 from gateway.web.answers import error_response
 from gateway.web.browser import client_address
 from gateway.web.context import LIVE, READY, SERVICES, TRAIL, Services, Trail
@@ -87,6 +87,9 @@ def refused(request: web.Request, error: GatewayError) -> web.Response:
                 rule=error.rule,
             )
         )
+    if trail.is_logout and not isinstance(error, (NotANavigation, PrefetchRefused)):
+        event = LogoutRefused(virtual_proxy=trail.virtual_proxy, idp=trail.idp, code=error.code, detail=error.detail)
+        request[SERVICES].journal.record(event)
     return error_response(request, error)
 
 
@@ -94,7 +97,7 @@ def log_request(request: web.Request, response: web.StreamResponse, seconds: flo
     """One line: the route's pattern, never the path or query."""
     services, trail = request[SERVICES], request[TRAIL]
     resource = request.match_info.route.resource
-    detail = None if trail.is_login else trail.detail  # a login's stands in the line of its outcome
+    detail = None if trail.is_login or trail.is_logout else trail.detail  # theirs stands in the line of the outcome
     extra = {
         "vp": trail.virtual_proxy,
         "idp": trail.idp,

@@ -8,7 +8,7 @@ from gateway.metrics import Metrics
 from gateway.routing import Live
 from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import LIVE, READY, Services
-from gateway.web.handlers import chooser, keys, login, management, minting, saml, trial
+from gateway.web.handlers import chooser, keys, login, logout, management, minting, saml, single_logout, trial
 from gateway.web.middleware import around
 
 
@@ -25,6 +25,12 @@ def gateway_application(services: Live[Services], ready: Live[bool]) -> web.Appl
             web.get("/idp/{idp}/callback", login.callback_get, allow_head=False),
             web.post("/idp/{idp}/callback", login.callback_post),
             web.post("/idp/{idp}/acs", saml.acs),
+            web.get("/vp/{vp}/logout", logout.get, allow_head=False),
+            web.post("/vp/{vp}/logout", logout.post),
+            web.get("/idp/{idp}/slo", single_logout.slo_get, allow_head=False),
+            web.post("/idp/{idp}/slo", single_logout.slo_post),
+            web.post("/idp/{idp}/backchannel-logout", single_logout.back_channel),
+            web.get("/idp/{idp}/frontchannel-logout", single_logout.front_channel, allow_head=False),
             web.get("/idp/{idp}/metadata", keys.metadata),
             web.get("/idp/{idp}/jwks.json", keys.jwks),
             web.get("/test-login/{token}", trial.show, allow_head=False),

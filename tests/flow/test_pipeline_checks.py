@@ -21,6 +21,7 @@ from gateway.protocol import oidc
 from gateway.sealing import Sealer, open_login, seal_login
 from gateway.stores.counting import MemoryCounter
 from gateway.stores.memory import MemoryReplayStore
+from gateway.stores.memory_index import MemorySessionIndex
 from gateway.stores.opening import Stores
 from tests.flow.conftest import Worlds
 from tests.flow.world import World, start_gateway
@@ -89,7 +90,11 @@ async def test_a_full_store_refuses_with_503_and_the_login_goes_on_once_there_is
     assert loaded.configuration
     store = MemoryReplayStore(world.clock, capacity=2)
     await world.gateway.stop()
-    world.gateway = Gateway(loaded.configuration, clock=world.clock, stores=Stores(replay=store, counter=MemoryCounter(world.clock)))
+    world.gateway = Gateway(
+        loaded.configuration,
+        clock=world.clock,
+        stores=Stores(replay=store, counter=MemoryCounter(world.clock), index=MemorySessionIndex(world.clock)),
+    )
     await world.gateway.start()
     for key in "ab":
         await store.claim(key, world.clock.now() + timedelta(minutes=1))

@@ -13,6 +13,7 @@ from gateway.app import Gateway
 from gateway.errors import StoreUnavailable
 from gateway.stores.counting import MemoryCounter
 from gateway.stores.memory import MemoryReplayStore
+from gateway.stores.memory_index import MemorySessionIndex
 from gateway.stores.opening import Stores
 from tests.flow.conftest import Worlds
 from tests.flow.world import World
@@ -81,7 +82,9 @@ async def test_a_store_that_dies_after_the_provider_confirmed_leaves_nothing_to_
     loaded = config.load(world.folder, environ={})
     assert loaded.configuration
     await world.gateway.stop()
-    stores = Stores(replay=FailsAtTheProof(MemoryReplayStore(world.clock)), counter=MemoryCounter(world.clock))
+    stores = Stores(
+        replay=FailsAtTheProof(MemoryReplayStore(world.clock)), counter=MemoryCounter(world.clock), index=MemorySessionIndex(world.clock)
+    )
     world.gateway = Gateway(loaded.configuration, clock=world.clock, stores=stores)
     await world.gateway.start()
     browser = world.browser()

@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway.errors import GatewayError
 from gateway.model import FormPost
+from gateway.web.pages.leaving import confirm_page, heard_page, signed_out_page
 from gateway.web.pages.policy import (
     ANSWER_HEADERS,
     REDEEM_SCRIPT,
@@ -36,13 +37,16 @@ __all__ = [
     "RefusingRule",
     "Ways",
     "chooser_page",
+    "confirm_page",
     "error_json",
     "error_page",
     "form_page",
     "frame_page",
+    "heard_page",
     "onward_page",
     "redeem_page",
     "security_headers",
+    "signed_out_page",
     "trial_page",
     "trial_start_page",
 ]
@@ -122,9 +126,9 @@ def form_page(post: FormPost, *, provider: str) -> Page:
     return Page(html=html, csp=_FORM, referrer="strict-origin")
 
 
-def frame_page(*, url: str) -> Page:
-    """A login was asked for inside a frame: a link that opens `url`, the same address, in the whole window."""
-    return Page(html=_TEMPLATES["frame"].render(url=url), csp=_FRAME, in_frames=True)
+def frame_page(*, url: str, leaving: bool = False) -> Page:
+    """A login, or a logout, was asked for inside a frame: a link that opens `url`, the same address, in the whole window."""
+    return Page(html=_TEMPLATES["frame"].render(url=url, leaving=leaving), csp=_FRAME, in_frames=True)
 
 
 def redeem_page(*, redeem_at: str, location: str) -> Page:

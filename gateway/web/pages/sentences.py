@@ -32,6 +32,30 @@ SENTENCES: Final[Mapping[str, Markup]] = {
     "frame_title": Markup("Sign in to Qlik Sense"),
     "frame_text": Markup("You need to sign in to see this part of the page. Signing in takes the whole window."),
     "frame_link": Markup("Continue in the whole window"),
+    "frame_out_title": Markup("Sign out of Qlik Sense"),
+    "frame_out_text": Markup("Signing out takes the whole window."),
+    "confirm_title": Markup("Sign out of Qlik Sense?"),
+    "confirm_text": Markup(
+        "You were sent here to sign out of Qlik Sense, virtual proxy <strong>{virtual_proxy}</strong>. This ends all your sessions there, "
+        "in other browsers too, and then goes on to your sign-in system."
+    ),
+    "confirm_button": Markup("Sign out"),
+    "signed_out_title": Markup("You are signed out of Qlik Sense"),
+    "signed_out_left_title": Markup("You are not signed out everywhere yet"),
+    "signed_out_unknown_title": Markup("No sign-in of this browser is known"),
+    "signed_out_unknown": Markup(
+        "Either nobody has signed in here, or it was too long ago. If Qlik Sense still shows you as signed in, close the browser, "
+        "and ask your help desk to end your sessions."
+    ),
+    "signed_out_ended": Markup("All your sessions have ended, in other browsers too, in:"),
+    "signed_out_left": Markup("A Qlik Sense server does not answer. Your sessions will be ended as soon as it does, in:"),
+    "signed_out_open": Markup(
+        "<strong><bdi>{provider}</bdi></strong> may still know you as signed in. On a computer that others use, sign out there, "
+        "or close the browser."
+    ),
+    "signed_out_back": Markup("The next time, you will be asked to sign in."),
+    "signed_out_link": Markup("Sign in again"),
+    "signed_out_close": Markup("You can close this page."),
     "redeem_title": Markup("Signing you in to Qlik Sense"),
     "redeem_text": Markup("The page that you asked for opens by itself. If nothing happens within a moment, choose Continue."),
     "redeem_link": Markup("Continue"),

@@ -1,0 +1,123 @@
+"""Who was signed in for whom, in this process: enough for one replica.
+
+A restart forgets all of it: then a logout finds nothing to end until the user has signed in anew, and `qlikgw revoke`, which
+asks the nodes by the user's name, is the way that is left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+from gateway.model import LogoutNotice, QlikUser, SignedIn
+from gateway.ports import Clock
+
+CAPACITY = 10_000
+"""Entries held at most, the oldest goes first: about 30 MiB, most of it what the providers' logouts need."""
+
+_Id = bytes
+
+
+class MemorySessionIndex:
+    """Bounded: by its capacity, and by each entry's own end."""
+
+    def __init__(self, clock: Clock, *, capacity: int = CAPACITY) -> None:
+        self._clock = clock
+        self._capacity = capacity
+        self._entries: OrderedDict[_Id, SignedIn] = OrderedDict()
+        self._found_by: dict[_Id, dict[_Id, None]] = {}
+        self.dropped = 0
+        """Live entries that had to make room for newer ones."""
+
+    async def remember(self, entry: SignedIn) -> None:
+        name = _name(entry)
+        self._remove(name)
+        self._entries[name] = entry
+        for key in _keys(entry):
+            self._found_by.setdefault(key, {})[name] = None
+        self._make_room()
+
+    async def of_browser(self, browser: str) -> tuple[SignedIn, ...]:
+        return self._live([_digest("browser", browser)])
+
+    async def of_session(self, registration: str, notice: LogoutNotice) -> tuple[SignedIn, ...]:
+        whose = (registration, notice.issuer)
+        of_subject = [] if notice.subject is None else [_digest("subject", *whose, notice.subject)]
+        if not notice.session_ids:
+            return self._live(of_subject)
+        sessions = self._live(_digest("session", *whose, session_id) for session_id in notice.session_ids)
+        named = [entry for entry in sessions if notice.subject in {None, entry.session.subject}]
+        nameless = [entry for entry in self._live(of_subject) if entry.session.session_id is None]
+        return (*named, *nameless)
+
+    async def of_user(self, virtual_proxy: str, user: QlikUser) -> tuple[SignedIn, ...]:
+        return self._live([_user(virtual_proxy, user)])
+
+    async def forget(self, entry: SignedIn) -> None:
+        name = _name(entry)
+        if self._entries.get(name) == entry:  # else the user has signed in anew meanwhile
+            self._remove(name)
+
+    def _live(self, keys: Iterable[_Id]) -> tuple[SignedIn, ...]:
+        """The newest first."""
+        now = self._clock.now()
+        names = dict.fromkeys(name for key in keys for name in self._found_by.get(key, ()))
+        return tuple(entry for name in reversed(names) if (entry := self._entries[name]).expires_at > now)
+
+    def _make_room(self) -> None:
+        now = self._clock.now()
+        while self._entries:
+            name, oldest = next(iter(self._entries.items()))
+            live = oldest.expires_at > now
+            if live and len(self._entries) <= self._capacity:
+                return
+            self.dropped += live
+            self._remove(name)
+
+    def _remove(self, name: _Id) -> None:
+        entry = self._entries.pop(name, None)
+        if entry is None:
+            return
+        for key in _keys(entry):
+            found = self._found_by[key]
+            del found[name]
+            if not found:
+                del self._found_by[key]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _name(entry: SignedIn) -> _Id:
+    session, user = entry.session, entry.user
+    return _digest(
+        "entry",
+        entry.browser,
+        entry.virtual_proxy,
+        entry.registration,
+        session.issuer,
+        session.subject,
+        session.session_id,
+        user.directory,
+        user.user_id,
+    )
+
+
+def _keys(entry: SignedIn) -> Iterator[_Id]:
+    """What it is found by."""
+    session, whose = entry.session, (entry.registration, entry.session.issuer)
+    yield _digest("browser", entry.browser)
+    yield _user(entry.virtual_proxy, entry.user)
+    yield _digest("subject", *whose, session.subject)
+    if session.session_id is not None:
+        yield _digest("session", *whose, session.session_id)
+
+
+def _user(virtual_proxy: str, user: QlikUser) -> _Id:
+    return _digest("user", virtual_proxy, user.directory.casefold(), user.user_id.casefold())
+
+
+def _digest(*parts: str | None) -> _Id:
+    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()
