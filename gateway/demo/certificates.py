@@ -103,6 +103,13 @@ def make_web(hosts: Sequence[str], *, not_before: datetime | None = None) -> Web
     return WebCertificates(ca=issuer.sign(ca), servers={host: _web_server(issuer, host) for host in hosts})
 
 
+def make_service_provider(*, not_before: datetime | None = None) -> Pair:
+    """A SAML service provider's certificate, signed by itself, and its key; RSA."""
+    name, key = _common_name("Demo service provider"), _rsa_key()
+    issuer = _Issuer(name=name, key=key, not_before=not_before or datetime.now(UTC) - BACKDATED, validity=WEB_VALIDITY)
+    return issuer.sign(issuer.builder(name, key)), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
 def _site_server(issuer: _Issuer, host: str) -> Pair:
     key = _rsa_key()
     return issuer.sign(_with_role(issuer.builder(_common_name(host), key), "Service")), _pkcs1(key)

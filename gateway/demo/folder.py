@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
+from gateway.demo.certificates import make_service_provider
 from gateway.demo.openid_provider import DemoOpenIdProvider
 from gateway.demo.openid_requests import Client
 from gateway.demo.saml_provider import DemoSamlProvider
@@ -68,6 +70,7 @@ protocol: saml
 display_name: {display_name}
 entity_id: {entity_id}
 metadata: {{url: {entity_id}}}
+sp: {{key: ../certs/{provider}_key.pem, certificate: ../certs/{provider}.pem}}
 mapping:
   user_directory: {{value: {directory}}}
   user_id: {{name_id: true}}
@@ -88,18 +91,31 @@ def write_folder(base: Path, site: QlikSimulator, openid: DemoOpenIdProvider, sa
     """
     port, management_port = ports
     public_url = f"http://{HOST}:{port}"
-    secret = secrets.token_urlsafe(32)
+    secret, (certificate, key) = secrets.token_urlsafe(32), make_service_provider()
     folder = base / "idp_configs"
-    _write_certificates(base / "certs", site, secret)
+    _write_certificates(
+        base / "certs", site, {f"{OPENID}.secret": secret, f"{SAML}.pem": certificate.decode(), f"{SAML}_key.pem": key.decode()}
+    )
     _write(folder / "gateway.yaml", _gateway(site, public_url, port, management_port))
     _write(folder / f"{OPENID}.yaml", _provider(OPENID, OPENID_PROVIDER, issuer=openid.issuer, client_id=CLIENT_ID))
     _write(folder / f"{SAML}.yaml", _provider(SAML, SAML_PROVIDER, entity_id=saml.entity_id))
     for name, prefix in VIRTUAL_PROXIES.items():
         site.link(prefix, f"{public_url}/vp/{name}/login")
-    redirect_uri = f"{public_url}/idp/{OPENID}/callback"
-    openid.register(Client(client_id=CLIENT_ID, secret=Secret(secret), redirect_uris=(redirect_uri,)))
-    saml.register(entity_id=f"{public_url}/idp/{SAML}/metadata", acs_url=f"{public_url}/idp/{SAML}/acs")
+    openid.register(client(CLIENT_ID, secret, f"{public_url}/idp/{OPENID}"))
+    ours = f"{public_url}/idp/{SAML}"
+    saml.register(entity_id=f"{ours}/metadata", acs_url=f"{ours}/acs", slo_url=f"{ours}/slo", certificate=certificate)
     return folder
+
+
+def client(client_id: str, secret: str, ours: str) -> Client:
+    """The gateway as an OpenID provider registers it. `ours`: where its addresses for this provider begin."""
+    return Client(
+        client_id=client_id,
+        secret=Secret(secret),
+        redirect_uris=(f"{ours}/callback",),
+        post_logout_redirect_uris=(f"{ours}/slo",),
+        backchannel_logout_uri=f"{ours}/backchannel-logout",
+    )
 
 
 def _provider(name: str, template: str, **values: str) -> str:
@@ -121,13 +137,14 @@ def _gateway(site: QlikSimulator, public_url: str, port: int, management_port: i
     )
 
 
-def _write_certificates(certs: Path, site: QlikSimulator, secret: str) -> None:
+def _write_certificates(certs: Path, site: QlikSimulator, more: Mapping[str, str]) -> None:
     cookie_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
     _write(certs / "root.pem", site.certificates.root.decode())
     _write(certs / "client.pem", site.certificates.client.decode())
     _write(certs / "client_key.pem", site.certificates.client_key.decode())
     _write(certs / "cookie.key", cookie_key + "\n")
-    _write(certs / f"{OPENID}.secret", secret + "\n")
+    for name, content in more.items():
+        _write(certs / name, content)
 
 
 def _write(path: Path, text: str) -> None:

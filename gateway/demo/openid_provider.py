@@ -1,8 +1,9 @@
 """A small but honest OpenID provider on loopback, so that the demo needs nothing else: OpenID Connect Core 1.0, code flow.
 
 It signs with RS256 by a key made at start, announces and sends `iss` (RFC 9207), insists on PKCE with S256, gives codes
-that are good for one use and a minute, and asks for no password: who is signed in is chosen from a list. It keeps no
-sessions, so every login asks. It is a demo's provider and nothing more: no real one may be replaced by it.
+that are good for one use and a minute, and asks for no password: who is signed in is chosen from a list. Every login
+asks; sessions are there to be ended (`openid_sessions`). It is a demo's provider and nothing more: no real one may be
+replaced by it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, RSAKey
 
 from gateway.demo.openid_requests import (
     RESPONSE_MODES,
@@ -35,6 +37,7 @@ from gateway.demo.openid_requests import (
     read_pairs,
     read_return_address,
 )
+from gateway.demo.openid_sessions import OpenIdSessions
 from gateway.demo.provider_page import NO_STORE, provider_page
 from gateway.demo.users import DEMO_USERS, DemoUser
 from gateway.demo.watching import Watch, nobody
@@ -65,6 +68,7 @@ class DemoOpenIdProvider:
         self.issuer = ""
         self.users = tuple(users)
         self.assurance: Callable[[AuthorizationRequest], Mapping[str, JsonValue]] = lambda _: {}
+        self.sessions = OpenIdSessions(sign=self._issue, read=self._read_own, watch=watch)
         self._clock = clock
         self._watch = watch
         self._clients: dict[str, Client] = {}
@@ -80,6 +84,7 @@ class DemoOpenIdProvider:
                 web.post("/authorize", self._authorize),
                 web.post("/sign-in", self._sign_in),
                 web.post("/token", self._token),
+                *self.sessions.routes(),
             ]
         )
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -117,6 +122,9 @@ class DemoOpenIdProvider:
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/jwks",
+                "end_session_endpoint": f"{self.issuer}/end-session",
+                "backchannel_logout_supported": True,
+                "backchannel_logout_session_supported": True,
                 "response_types_supported": ["code"],
                 "response_modes_supported": list(RESPONSE_MODES),
                 "grant_types_supported": ["authorization_code"],
@@ -225,21 +233,30 @@ class DemoOpenIdProvider:
 
     def _sign(self, grant: _Grant, access_token: str) -> str:
         """OIDC Core §2."""
-        now = int(self._clock.now().timestamp())
-        key = self._keys[0]
         claims: dict[str, JsonValue] = {
             **_claims(grant.user, grant.request.scopes),
-            "iss": self.issuer,
             "sub": grant.user.sub,
+            "sid": self.sessions.begin(grant.user.sub, grant.request.client),
             "aud": grant.request.client.client_id,
-            "iat": now,
-            "exp": now + int(TOKEN_LIFETIME.total_seconds()),
-            "auth_time": now,
+            "auth_time": int(self._clock.now().timestamp()),
             "at_hash": left_half_hash(access_token),
             **({"nonce": grant.request.nonce} if grant.request.nonce else {}),
             **self.assurance(grant.request),
         }
-        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "JWT"}, dict(claims), key)
+        return self._issue(claims, "JWT")
+
+    def _issue(self, claims: Mapping[str, JsonValue], kind: str) -> str:
+        """A token of ours, signed now; `kind` is its `typ`."""
+        now, key = int(self._clock.now().timestamp()), self._keys[0]
+        stamped = {"iss": self.issuer, "iat": now, "exp": now + int(TOKEN_LIFETIME.total_seconds()), **claims}
+        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": kind}, stamped, key)
+
+    def _read_own(self, token: str) -> Mapping[str, JsonValue]:
+        """The claims of a token that we made, however long ago (RP-Initiated Logout §2). Raises `Unanswerable`."""
+        try:
+            return jwt.decode(token, KeySet([*self._keys]), algorithms=["RS256"]).claims
+        except (JoseError, ValueError):
+            raise Unanswerable("Without a hint that was made here nobody knows whose session is to end.") from None
 
 
 def _claims(user: DemoUser, scopes: Sequence[str]) -> dict[str, JsonValue]:

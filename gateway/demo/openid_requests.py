@@ -24,11 +24,13 @@ RESPONSE_MODES = ("query", "form_post")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A registered client. `redirect_uris` are compared as strings (OIDC Core §3.1.2.1)."""
+    """A registered client. Addresses are compared as strings (OIDC Core §3.1.2.1); `backchannel_logout_uri` None: it is not told."""
 
     client_id: str
     secret: Secret
     redirect_uris: tuple[str, ...]
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

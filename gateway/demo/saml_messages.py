@@ -68,19 +68,19 @@ class Author:
     signer: Signer
     now: datetime
 
-    def answer(self, request: AuthnRequest, user: DemoUser) -> str:
+    def answer(self, request: AuthnRequest, user: DemoUser, session_index: str) -> str:
         """Who the user is (Profiles §4.1.4.2)."""
         identifier = _name()
         assertion = render(
             "saml_assertion.xml",
             id=identifier,
-            session_index=_name(),
+            session_index=session_index,
             issuer=self.issuer,
             request=request,
-            name_id=user.email if request.name_id_format == EMAIL else user.sub,
+            name_id=name_of(user, request),
             attributes=attributes_of(user),
-            now=_instant(self.now),
-            until=_instant(self.now + LIFETIME),
+            now=instant(self.now),
+            until=instant(self.now + LIFETIME),
         )
         return self._respond(request, assertion=self.signer.signed(assertion, identifier))
 
@@ -89,17 +89,22 @@ class Author:
         return self._respond(request, status=status)
 
     def _respond(self, request: AuthnRequest, *, assertion: str = "", status: str = "") -> str:
-        identifier = _name()
-        instant = _instant(self.now)
+        identifier, now = _name(), instant(self.now)
         document = render(
-            "saml_response.xml", id=identifier, issuer=self.issuer, request=request, refusal=status, assertion=assertion, now=instant
+            "saml_response.xml", id=identifier, issuer=self.issuer, request=request, refusal=status, assertion=assertion, now=now
         )
         return self.signer.signed(document, identifier)
 
 
-def metadata(*, entity_id: str, location: str, signers: Sequence[Signer]) -> str:
+def metadata(*, entity_id: str, location: str, logout: str, signers: Sequence[Signer]) -> str:
     """Our EntityDescriptor, unsigned (SAML Metadata §2.4.3)."""
-    return render("saml_metadata.xml", entity_id=entity_id, location=location, certificates=[signer.certificate for signer in signers])
+    certificates = [signer.certificate for signer in signers]
+    return render("saml_metadata.xml", entity_id=entity_id, location=location, logout=logout, certificates=certificates)
+
+
+def name_of(user: DemoUser, request: AuthnRequest) -> str:
+    """The user's name in the format that was asked for."""
+    return user.email if request.name_id_format == EMAIL else user.sub
 
 
 def attributes_of(user: DemoUser) -> Mapping[str, Sequence[str]]:
@@ -112,7 +117,8 @@ def _name() -> str:
     return f"_{secrets.token_hex(16)}"
 
 
-def _instant(time: datetime) -> str:
+def instant(time: datetime) -> str:
+    """As SAML writes it (Core §1.3.3)."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -2,7 +2,8 @@
 
 It takes requests by redirect and by POST, sends answers only to the address that is registered for the service provider,
 signs assertion and Response with RSA-SHA256 by a key made at start, and asks for no password: who is signed in is chosen from a
-list. It keeps no sessions, so every login asks. It is a demo's provider and nothing more: no real one may be replaced by it.
+list. Every login asks; sessions are there to be ended (`saml_sessions`). It is a demo's provider and nothing more: no real one may be
+replaced by it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from aiohttp import hdrs, web
 
 from gateway.demo.openid_requests import read_pairs
 from gateway.demo.provider_page import provider_page
-from gateway.demo.saml_messages import Author, Signer, attributes_of, metadata
+from gateway.demo.saml_messages import Author, Signer, attributes_of, metadata, name_of
 from gateway.demo.saml_requests import AuthnRequest, Refusal, Unanswerable, check_can_be_met, read_authn_request
+from gateway.demo.saml_sessions import SamlSessions, Session
 from gateway.demo.users import DEMO_USERS, DemoUser
 from gateway.demo.watching import Watch, nobody
 from gateway.model import Secret
@@ -36,6 +38,7 @@ class DemoSamlProvider:
     def __init__(self, *, clock: Clock, users: Sequence[DemoUser] = DEMO_USERS, watch: Watch = nobody) -> None:
         self.url = ""
         self.users = tuple(users)
+        self.sessions = SamlSessions(author=self._author, location=lambda: f"{self.url}/slo", watch=watch)
         self._clock = clock
         self._watch = watch
         self._service_providers: dict[str, str] = {}
@@ -48,6 +51,7 @@ class DemoSamlProvider:
                 web.get("/sso", self._sso),
                 web.post("/sso", self._sso),
                 web.post("/sign-in", self._sign_in),
+                *self.sessions.routes(),
             ]
         )
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -77,9 +81,11 @@ class DemoSamlProvider:
     def sso_url(self) -> str:
         return f"{self.url}/sso"
 
-    def register(self, *, entity_id: str, acs_url: str) -> None:
-        """Let a service provider in, or change one."""
+    def register(self, *, entity_id: str, acs_url: str, slo_url: str | None = None, certificate: bytes | None = None) -> None:
+        """Let a service provider in, or change one. With `slo_url` and `certificate` (PEM) it takes part in logout."""
         self._service_providers[entity_id] = acs_url
+        if slo_url is not None and certificate is not None:
+            self.sessions.register(entity_id, slo_url=slo_url, certificate=certificate)
 
     async def rotate_keys(self, *, keep_old: bool = True) -> None:
         """Sign with a new key from now on. The old ones stay published, unless they are to vanish."""
@@ -87,7 +93,7 @@ class DemoSamlProvider:
         self._signers = [signer, *(self._signers if keep_old else [])]
 
     async def _metadata(self, _request: web.Request) -> web.Response:
-        document = metadata(entity_id=self.entity_id, location=self.sso_url, signers=self._signers)
+        document = metadata(entity_id=self.entity_id, location=self.sso_url, logout=f"{self.url}/slo", signers=self._signers)
         self._watch("metadata", {"entity id": self.entity_id, "keys": str(len(self._signers))})
         return web.Response(text=document, content_type="application/samlmetadata+xml")
 
@@ -127,7 +133,12 @@ class DemoSamlProvider:
         user = next((user for user in self.users if user.sub == fields.get("user")), None)
         if user is None:
             return self._refuse(asked, "AuthnFailed")
-        return self._send_back(asked, self._author().answer(asked, user), {"sub": user.sub, "attributes": ", ".join(attributes_of(user))})
+        index = f"_{secrets.token_hex(16)}"
+        self.sessions.begin(
+            Session(index=index, name_id=name_of(user, asked), name_id_format=asked.name_id_format, entity_id=asked.entity_id)
+        )
+        facts = {"sub": user.sub, "attributes": ", ".join(attributes_of(user))}
+        return self._send_back(asked, self._author().answer(asked, user, index), facts)
 
     def _refuse(self, asked: AuthnRequest, status: str) -> web.Response:
         return self._send_back(asked, self._author().refusal(asked, status), {"status": status})

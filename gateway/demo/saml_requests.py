@@ -56,7 +56,7 @@ def read_authn_request(pairs: Pairs, *, deflated: bool, service_providers: Servi
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Unanswerable("A parameter of the request came twice.")
-    root = _parse(_decode(fields.get("SAMLRequest", ""), deflated=deflated))
+    root = parse(decode(fields.get("SAMLRequest", ""), deflated=deflated))
     entity_id = root.findtext(f"{ASSERTION}Issuer", "")
     acs_url = service_providers.get(entity_id)
     if acs_url is None:
@@ -87,7 +87,8 @@ def check_can_be_met(request: AuthnRequest) -> None:
         raise Refusal("NoAuthnContext")
 
 
-def _decode(text: str, *, deflated: bool) -> bytes:
+def decode(text: str, *, deflated: bool) -> bytes:
+    """A message from its parameter. Raises `Unanswerable`."""
     try:
         raw = base64.b64decode(text, validate=True)
         if not deflated:
@@ -101,7 +102,8 @@ def _decode(text: str, *, deflated: bool) -> bytes:
     return inflated
 
 
-def _parse(document: bytes) -> ET.Element:
+def parse(document: bytes) -> ET.Element:
+    """Raises `Unanswerable`."""
     if b"<!" in document:
         raise Unanswerable("The request holds a document type or a comment.")
     try:

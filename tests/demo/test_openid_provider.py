@@ -113,6 +113,7 @@ async def test_a_login_ends_with_a_signed_token_of_the_right_shape(talk: Talk, c
     token = jwt.decode(body["id_token"], await talk.keys(), algorithms=["RS256"])
     now = int(clock.now().timestamp())
     assert (status, body["token_type"]) == (200, "Bearer")
+    assert [session.sid for session in talk.provider.sessions.of("alice")] == [token.claims.pop("sid")]
     assert token.claims == {
         "iss": talk.provider.issuer,
         "sub": "alice",
