@@ -60,13 +60,14 @@ class _Grant:
 class DemoOpenIdProvider:
     """The provider and its server. Clients are registered by `register`, before or after `start`.
 
-    `assurance`: what its tokens claim of how the user signed in (`acr`, `amr`, `auth_time`). Nothing of its own, for it asks
-    for nothing.
+    `signs_out`: whether it offers clients to end its sessions (`end_session_endpoint`). `assurance`: what its tokens claim of how
+    the user signed in (`acr`, `amr`, `auth_time`); nothing of its own, for it asks for nothing.
     """
 
     def __init__(self, *, clock: Clock, users: Sequence[DemoUser] = DEMO_USERS, watch: Watch = nobody) -> None:
         self.issuer = ""
         self.users = tuple(users)
+        self.signs_out = True
         self.assurance: Callable[[AuthorizationRequest], Mapping[str, JsonValue]] = lambda _: {}
         self.sessions = OpenIdSessions(sign=self._issue, read=self._read_own, watch=watch)
         self._clock = clock
@@ -122,7 +123,7 @@ class DemoOpenIdProvider:
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/jwks",
-                "end_session_endpoint": f"{self.issuer}/end-session",
+                **({"end_session_endpoint": f"{self.issuer}/end-session"} if self.signs_out else {}),
                 "backchannel_logout_supported": True,
                 "backchannel_logout_session_supported": True,
                 "response_types_supported": ["code"],

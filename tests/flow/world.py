@@ -20,15 +20,15 @@ from yarl import URL
 from gateway import config
 from gateway.app import Gateway
 from gateway.demo.certificates import SiteCertificates
+from gateway.demo.folder import client
 from gateway.demo.openid_provider import DemoOpenIdProvider
-from gateway.demo.openid_requests import Client
 from gateway.demo.saml_provider import DemoSamlProvider
 from gateway.demo.site import QlikSimulator
 from gateway.demo.site.memory import Session
 from gateway.demo.watching import Watcher
-from gateway.model import Secret
 from gateway.ports import Clock
 from tests.fakes import FixedClock
+from tests.peers.saml_forge import party
 from tests.ports import unused_port
 
 SECRET = "demo-secret-canary-5f1c"
@@ -266,11 +266,13 @@ async def start_world(
     port: int | None = None,
     secrets: Mapping[str, bytes] | None = None,
     foreign: Mapping[str, dict[str, Any]] | None = None,
+    single_logout: bool = False,
     **simulator: Any,
 ) -> World:
     """Start it all. `idps` are OpenID providers, `saml` SAML providers; `edit_…` change the YAML before it is written.
 
-    `secrets` are further files in certs/, `foreign` the YAML of further providers, which others have started.
+    `secrets` are further files in certs/, `foreign` the YAML of further providers, which others have started. With `single_logout`
+    all providers take part in logout; without it, no browser is sent to one.
     """
     clock, port, watcher = clock or FixedClock(), port or unused_port(), Watcher()
     modules = {prefix: f"http://127.0.0.1:{port}/vp/{prefix or 'default'}/login" for prefix in prefixes}
@@ -280,21 +282,22 @@ async def start_world(
     for name in idps:
         provider = providers[name] = DemoOpenIdProvider(clock=clock, watch=watcher)
         await provider.start()
-        provider.register(
-            Client(client_id=f"qlikgw-{name}", secret=Secret(SECRET), redirect_uris=(f"http://127.0.0.1:{port}/idp/{name}/callback",))
-        )
+        provider.signs_out = single_logout
+        provider.register(client(f"qlikgw-{name}", SECRET, f"http://127.0.0.1:{port}/idp/{name}"))
     saml_providers = {name: DemoSamlProvider(clock=clock) for name in saml}
     for saml_provider in saml_providers.values():
         await saml_provider.start()
     configs = folder / "idp_configs"
     configs.mkdir()
-    write_certificates(folder / "certs", certificates, secrets or {})
+    sp = {"saml.pem": party("sp").certificate_pem, "saml_key.pem": party("sp").key_pem} if single_logout else {}
+    write_certificates(folder / "certs", certificates, {**sp, **(secrets or {})})
     foreign = foreign or {}
     settings = gateway_yaml(site, [*providers, *saml_providers, *foreign], port)
     edit_gateway(settings)
     for name, saml_provider in saml_providers.items():
         at = f"{settings['public_url']}/idp/{name}"
-        saml_provider.register(entity_id=f"{at}/metadata", acs_url=f"{at}/acs")
+        slo = {"slo_url": f"{at}/slo", "certificate": sp["saml.pem"]} if single_logout else {}
+        saml_provider.register(entity_id=f"{at}/metadata", acs_url=f"{at}/acs", **slo)
     write(configs, "gateway.yaml", settings)
     for name, provider in providers.items():
         content = provider_yaml(provider, name)
@@ -302,6 +305,8 @@ async def start_world(
         write(configs, f"{name}.yaml", content)
     for name, saml_provider in saml_providers.items():
         content = saml_yaml(saml_provider, name)
+        if single_logout:
+            content["sp"] = {"key": "../certs/saml_key.pem", "certificate": "../certs/saml.pem"}
         edit_saml(content)
         write(configs, f"{name}.yaml", content)
     for name, content in foreign.items():
