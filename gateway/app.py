@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
 import signal
@@ -224,6 +225,7 @@ async def serve(folder: Path, loaded: config.Loaded) -> int:
         gateway.journal.warn("cannot_listen", reason=str(error))
         await gateway.stop()
         return 1
+    gc.freeze()  # what was loaded stays: the collector need not look through it at every turn
     watch = asyncio.create_task(reloader.run())
     await stopping.wait()
     watch.cancel()

@@ -7,14 +7,13 @@ the browser. Finish: `finish` below, to be read aloud. It decides nothing by its
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway import mapping
-from gateway.digests import digest, reference
+from gateway.digests import base64url, digest, reference
 from gateway.errors import (
     LinkRefused,
     LoginAlreadyUsed,
@@ -119,7 +118,7 @@ class LoginPipeline:
         return again, request
 
     def _new_id(self) -> TransactionId:
-        return TransactionId(base64.urlsafe_b64encode(self.entropy.token(STATE_BYTES)).rstrip(b"=").decode())
+        return TransactionId(base64url(self.entropy.token(STATE_BYTES)))
 
     async def finish(self, table: RoutingTable, idp: str, response: IdpResponse, transaction: LoginTransaction) -> Ticket:
         """The user's ticket. Raises `GatewayError`; except for `UNTOUCHED`, the transaction cannot be used again.

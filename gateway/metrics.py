@@ -5,12 +5,28 @@ Labels come from the configuration only: a browser must not be able to make the 
 
 from __future__ import annotations
 
+from typing import Self, cast
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway import __version__
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
+
+class _Counter(Counter):
+    """Finds known values of its labels at once; the library locks and converts each time."""
+
+    def labels(self, *values: object, **named: object) -> Self:
+        return cast("Self", self._metrics.get(cast("tuple[str, ...]", values)) or super().labels(*values, **named))
+
+
+class _Histogram(Histogram):
+    """Likewise."""
+
+    def labels(self, *values: object, **named: object) -> Self:
+        return cast("Self", self._metrics.get(cast("tuple[str, ...]", values)) or super().labels(*values, **named))
 
 
 class Metrics:
@@ -49,7 +65,7 @@ class Metrics:
     def _of_requests(self) -> None:
         counter = self._counter
         self.requests = counter("qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status")
-        self.seconds = Histogram(
+        self.seconds = _Histogram(
             "qlikgw_http_request_duration_seconds", "Time to answer", ("route",), buckets=BUCKETS, registry=self.registry
         )
         self.shed = counter("qlikgw_requests_shed_total", "Requests turned away because the gateway was behind with its work", "endpoint")
@@ -86,7 +102,7 @@ class Metrics:
             good.set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
+        return _Counter(name, text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.digests import base64url
 from gateway.errors import UnknownSealingKey, UnreadableLogin
 from gateway.model import Journey, LoginTransaction, LogoutTransaction, Memo, Purpose, TransactionId
 
@@ -45,7 +46,7 @@ class Sealer:
     def seal(self, plain: bytes, *, context: str, nonce: bytes) -> str:
         """Encrypt `plain` for `context`. `nonce`: 12 fresh random bytes."""
         sealed = self._ciphers[self._current].encrypt(nonce, plain, context.encode())
-        return base64.urlsafe_b64encode(self._current + nonce + sealed).rstrip(b"=").decode()
+        return base64url(self._current + nonce + sealed)
 
     def open(self, sealed: str, *, context: str) -> bytes:
         """What was sealed for `context`. Raises `UnknownSealingKey`, `UnreadableLogin`."""

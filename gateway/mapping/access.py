@@ -54,7 +54,10 @@ def _check_rule(rule: AccessRule, inputs: Inputs) -> None:
 def _inputs(subject: Subject, user: QlikUser, idp: str) -> Inputs:
     attributes: dict[str, list[str]] = {}
     for name, value in user.attributes:
-        attributes.setdefault(name, []).append(value)
+        if name in attributes:
+            attributes[name].append(value)
+        else:
+            attributes[name] = [value]
     data: dict[str, object] = {
         "claims": subject.claims,
         "idp": idp,

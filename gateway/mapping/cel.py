@@ -206,7 +206,15 @@ def _read(value: _Value) -> Result:
     if not value.type().name().startswith("LIST<"):
         return _scalar(value)
     items = cast("list[_Value]", value.value())
-    return tuple(_scalar(item) for item in items)
+    return _texts(items) or tuple(_scalar(item) for item in items)
+
+
+def _texts(items: list[_Value]) -> tuple[str, ...]:
+    """`_scalar` of all items at once where all are strings, as groups are; empty where one is not."""
+    if {item.type().name() for item in items} != {"STRING"}:
+        return ()
+    texts = tuple([item.value() for item in items])
+    return cast("tuple[str, ...]", texts) if set(map(type, texts)) == {str} else ()
 
 
 def _scalar(value: _Value) -> Scalar:

@@ -9,9 +9,10 @@ a `Subject` cannot exist without having passed.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Final
+from typing import Final, cast
 
 from gateway.errors import ClaimsRefused
 from gateway.model import Claims, JsonValue, VerifiedIdentity
@@ -66,10 +67,13 @@ def read_claims(claims: Claims) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
     return gate.members(claims, ()), tuple(dict.fromkeys(gate.notes))
 
 
-def _plain_texts(values: list[JsonValue]) -> list[str]:
-    """The values of a list that holds nothing but short, printable texts, as groups usually come; empty for any other."""
-    texts = [value for value in values if isinstance(value, str) and len(value) <= _SHORT and value.isprintable()]
-    return texts if len(texts) == len(values) else []
+def are_plain_texts(values: Sequence[object]) -> bool:
+    """Whether there are values, and all are short, printable texts, as groups usually are: told at once, for there may be hundreds."""
+    try:
+        together = "".join(cast("Sequence[str]", values))
+    except TypeError:
+        return False
+    return together.isprintable() and 0 < max(map(len, cast("Sequence[str]", values)), default=0) <= _SHORT
 
 
 class _Gate:
@@ -103,10 +107,10 @@ class _Gate:
             return self.members(value, path, depth + 1)
         if isinstance(value, list):
             self._count(path, depth + 1)
-            if texts := _plain_texts(value):
-                self._count(path, depth + 1, len(texts))
-                self.longest = max(self.longest, *map(len, texts))
-                return [*texts]
+            if are_plain_texts(value):
+                self._count(path, depth + 1, len(value))
+                self.longest = max(self.longest, *map(len, cast("list[str]", value)))
+                return value.copy()
             return [self._copy(item, path, depth + 1) for item in value if self._fits(item, path)]
         self._count(path, depth)
         if value is None or isinstance(value, bool | int | float):

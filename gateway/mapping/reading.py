@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from math import isfinite
+from typing import cast
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, ExpressionFailed, IdentityError, MalformedUser
 from gateway.mapping.actions import Action, Change, TooMuchError, perform
 from gateway.mapping.cel import Inputs, Result, Scalar, evaluate
-from gateway.mapping.claims import Subject, show, text_fault
+from gateway.mapping.claims import Subject, are_plain_texts, show, text_fault
 from gateway.mapping.sources import Cel, ClaimPath, Constant, FirstOf, NameId, Source, Stepped
 from gateway.model import Claims, JsonValue
 
@@ -62,9 +63,9 @@ def values_of(source: Source, place: Place, login: Login) -> Taken:
     if isinstance(found, Missing):
         return Taken(found)
     scalars = found if isinstance(found, tuple) else (found,)
-    # most values are fit texts already, and there may be hundreds
-    fit = [scalar if isinstance(scalar, str) and text_fault(scalar) is None else _text(scalar, source, place) for scalar in scalars]
-    return Taken(tuple(fit))
+    if are_plain_texts(scalars):
+        return Taken(cast("tuple[str, ...]", scalars))
+    return Taken(tuple(_text(scalar, source, place) for scalar in scalars))
 
 
 def _first(source: FirstOf, place: Place, login: Login) -> Taken:

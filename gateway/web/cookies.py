@@ -7,11 +7,11 @@ A login that was used leaves a stub (`SpentLogin`) behind. RFC 6265bis for the a
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from gateway.digests import base64url
 from gateway.errors import BrowserError, NoLoginInFlight
 from gateway.login import recent
 from gateway.model import Binding, LoginTransaction, TransactionId
@@ -36,7 +36,7 @@ class LoginCookies:
         self._prefix = ("__Host-" if secure else "") + "qgw-login-"
 
     def name(self, transaction: TransactionId) -> str:
-        return self._prefix + base64.urlsafe_b64encode(hashlib.sha256(transaction.encode()).digest()[:12]).decode()
+        return self._prefix + base64url(hashlib.sha256(transaction.encode()).digest()[:12])
 
     def read(self, cookies: Mapping[str, str], transaction: str) -> LoginRecord:
         """The login that this browser began under that state. Raises `NoLoginInFlight`, `UnreadableLogin`, `UnknownSealingKey`."""

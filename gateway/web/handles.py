@@ -8,12 +8,12 @@ login has succeeded: that one asks the provider for a fresh sign-in. RFC 6265bis
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
+from gateway.digests import base64url
 from gateway.ports import Entropy
 
 KEPT_FOR: Final = timedelta(days=30)
@@ -43,7 +43,7 @@ def read_handle(cookies: Mapping[str, str], *, secure: bool) -> Handle | None:
 
 def new_handle(entropy: Entropy) -> Handle:
     """For a browser that shows none."""
-    return Handle(urlsafe_b64encode(entropy.token(SIZE)).rstrip(b"=").decode())
+    return Handle(base64url(entropy.token(SIZE)))
 
 
 def set_cookie(handle: Handle, *, secure: bool) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
+from prometheus_client import Counter
 
 from gateway import events
 from gateway.cli import main
@@ -46,7 +47,7 @@ def metrics() -> dict[str, set[str]]:
     found = {}
     for collector in set(Metrics().registry._collector_to_names):
         name, labels = collector._name, set(collector._labelnames)  # type: ignore[attr-defined]
-        found[name + ("_total" if type(collector).__name__ == "Counter" else "")] = labels
+        found[name + ("_total" if isinstance(collector, Counter) else "")] = labels
     return found
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+from gateway.digests import base64url
 from gateway.errors import UnreadableLogin
 from gateway.model import Memo
 from gateway.protocol.oidc.strict_json import NotStrictJson, read_object
@@ -43,7 +44,7 @@ def login_secrets(seed: bytes) -> LoginSecrets:
 
 def write_memo(seed: bytes, *, asked_at: datetime) -> Memo:
     """The seed and the time, to the second, as they travel in the sealed login."""
-    return Memo(json.dumps({"seed": _base64url(seed), "at": int(asked_at.timestamp())}))
+    return Memo(json.dumps({"seed": base64url(seed), "at": int(asked_at.timestamp())}))
 
 
 def read_memo(memo: Memo) -> tuple[LoginSecrets, datetime]:
@@ -60,8 +61,4 @@ def read_memo(memo: Memo) -> tuple[LoginSecrets, datetime]:
 
 
 def _derive(seed: bytes, label: bytes) -> str:
-    return _base64url(hmac.digest(seed, label, "sha256"))
-
-
-def _base64url(value: bytes) -> str:
-    return urlsafe_b64encode(value).rstrip(b"=").decode("ascii")
+    return base64url(hmac.digest(seed, label, "sha256"))

@@ -7,6 +7,7 @@ X-Qlik-Security, next to names that Qlik Sense sets itself (Qlik "Header authent
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, MalformedUser, ReservedAttribute, ReservedDirectory
 from gateway.model import QlikUser, attribute_size, attributes_size
@@ -34,8 +35,8 @@ def check_user(user: QlikUser) -> None:
     check_name(user.user_id, "user id")
     for name in dict.fromkeys(name for name, _ in user.attributes):
         check_attribute_name(name)
-    for name, value in user.attributes:
-        if not value.isprintable():  # what is printable can be carried
+    if not "".join([value for _, value in user.attributes]).isprintable():  # what is printable can be carried
+        for name, value in user.attributes:
             check_attribute_value(name, value)
     check_size(user.attributes)
 
@@ -62,6 +63,7 @@ def check_directory(directory: str) -> None:
         raise ReservedDirectory(f"the directory {directory!a} belongs to Qlik Sense itself")
 
 
+@lru_cache(maxsize=512)
 def check_attribute_name(name: str) -> None:
     """An attribute's name that can be carried and cannot pass for one of Qlik Sense's own. Raises `ReservedAttribute`."""
     shown = ascii(name[:LONGEST_NAME])
@@ -99,6 +101,8 @@ def _is_carried(text: str) -> bool:
 
 def _is_blank(character: str) -> bool:
     """Unicode blanks and zero-width characters: older .NET trims both."""
+    if character.isascii():
+        return character.isspace()
     return character.isspace() or unicodedata.category(character) in ("Cf", "Zs")
 
 
