@@ -241,6 +241,32 @@ async def test_a_planned_fail_over_under_load_makes_no_claim_win_twice(watched: 
         assert {str(number + one) for one in range(20)} <= set(wins)
 
 
+async def test_a_mark_that_the_replica_never_got_is_forgotten_by_a_fail_over(watched: Watched) -> None:
+    """What an asynchronous fail-over can forget, and why the manual names `min-replicas-to-write`."""
+    async with used(watched.url) as replica:
+        until(lambda: in_step(watched), what="a replica in step")
+        watched.replica.ask("replicaof", "127.0.0.1", "1")
+        assert await replica.stores.replay.claim("late", SOON)
+        watched.primary.kill()
+        await refused(replica, "during", StoreUnavailable)
+        await recovered(replica)
+        assert not await replica.stores.replay.claim("first", SOON)
+        assert await replica.stores.replay.claim("late", SOON), "forgotten: it would end a login a second time"
+
+
+async def test_with_min_replicas_to_write_no_mark_is_taken_that_no_replica_gets(watched: Watched) -> None:
+    watched.primary.ask("config", "set", "min-replicas-to-write", "1")
+    watched.primary.ask("config", "set", "min-replicas-max-lag", "1")
+    until(lambda: "min_slaves_good_slaves:1" in watched.primary.ask("info", "replication"), what="a replica that counts")
+    async with used(watched.url) as replica:
+        watched.replica.freeze()
+        until(lambda: "min_slaves_good_slaves:0" in watched.primary.ask("info", "replication"), what="a replica that lags")
+        await refused(replica, "late", StoreRefused)
+        watched.replica.thaw()
+        await recovered(replica)
+        assert await replica.stores.replay.claim("late", SOON)
+
+
 async def test_sentinels_that_are_gone_do_not_matter_while_the_primary_is_there(watched: Watched) -> None:
     async with used(watched.url) as replica:
         watched.sentinel.kill()
