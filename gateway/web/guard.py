@@ -55,15 +55,20 @@ ENDPOINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Most:
-    """How late work may be throughout (seconds), how long one round of it may take (seconds), how many requests may be in hand."""
+    """What must not be exceeded for a request to be taken on, times in seconds.
 
+    `queue`: how long the first has waited for a turn to begin a login. `standing`: how late work may be throughout.
+    `overdue`: how long one round of it may take. `in_hand`: requests.
+    """
+
+    queue: float
     standing: float
     overdue: float
     in_hand: int
 
 
-EAGER = Most(0.04, 0.25, 1_500)
-PATIENT = Most(0.4, 1.2, 4_000)
+EAGER = Most(0.6, 0.2, 0.3, 1_500)
+PATIENT = Most(math.inf, 0.4, 0.6, 4_000)
 MOST = {Endpoint.START: EAGER, Endpoint.RETURN: PATIENT, Endpoint.LOGOUT: PATIENT, Endpoint.OTHER: EAGER}
 
 
@@ -84,12 +89,12 @@ class Guard:
         """Take the request on until the end of the block. Raises `Overloaded`."""
         pressure, most = self.pressure, MOST[endpoint]
         pressure.arrived += 1
-        standing, overdue = pressure.standing(), pressure.overdue()
-        if standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
+        queue, standing, overdue = pressure.queue(), pressure.standing(), pressure.overdue()
+        if queue > most.queue or standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
             self.journal.metrics.shed.labels(endpoint).inc()
-            late = f"{max(standing, overdue):.3f} s behind, {pressure.in_hand} requests in hand"
-            self._tell("shedding", endpoint=endpoint.value, state=late)
-            raise Overloaded(late)
+            state = f"{max(standing, overdue):.3f} s behind, {queue:.3f} s in the queue, {pressure.in_hand} requests in hand"
+            self._tell("shedding", endpoint=endpoint.value, state=state)
+            raise Overloaded(state)
         with pressure.counted():
             yield
 

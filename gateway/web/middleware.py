@@ -18,7 +18,7 @@ from gateway.events import LoginRejected, LogoutRefused
 from gateway.web.answers import error_response
 from gateway.web.browser import client_address
 from gateway.web.context import LIVE, READY, SERVICES, TRAIL, Services, Trail
-from gateway.web.guard import endpoint_of
+from gateway.web.guard import Endpoint, endpoint_of
 
 HSTS = "max-age=31536000"
 SERVER = "qlikgw"
@@ -59,6 +59,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         guard, endpoint = request[SERVICES].guard, endpoint_of(request)
         with guard.admitted(endpoint):
             await guard.check_client(request, endpoint)
+            if endpoint is Endpoint.START:
+                await guard.pressure.turn()
             return await handler(request)
     except GatewayError as error:
         return refused(request, error)

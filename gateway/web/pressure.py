@@ -1,9 +1,12 @@
-"""How far behind the gateway is with its work: what tells overload from a busy minute.
+"""How far behind the gateway is with its work, and how many logins may begin meanwhile.
 
-One thread does all the work, so work that waits shows in a timer that comes late. A standing queue makes every beat late,
-a hiccup (a pause of the machine, a large document) only one: hence the least of the last few counts, as in CoDel
-(RFC 8289 §3.2). A beat that is long overdue says that the present round of work is too long already. Neither counts while
-there are hardly any requests: then it is the machine that has no time for us, and turning people away would not help.
+One thread does all the work, so work that waits shows in a timer that comes late: a beat. A standing queue makes every
+beat late, a hiccup (a pause of the machine, a large document) only one: hence the least of the last few counts, as in
+CoDel (RFC 8289 §3.2). A beat that is long overdue says that the present round of work is too long already. Neither
+counts while there are hardly any requests: then it is the machine that has no time for us.
+
+Logins begin at a pace: so many a beat, more while beats are in time, half as many after one that was late (AIMD, as in
+TCP). So rounds of work stay short, and what ends a login, which takes a dozen rounds, is not held up by what begins one.
 """
 
 from __future__ import annotations
@@ -17,12 +20,18 @@ BEAT = 0.02
 """Seconds between beats."""
 STANDING = 3
 """Beats that must all be late."""
+LATE = 0.03
+"""Seconds that a round of work may be longer than a beat before logins begin more slowly."""
 LEAST_REQUESTS = 8
 """Requests since the beat before, without which a late one has another cause than they."""
+MEMORY = 0.5
+"""Seconds over which the speed is averaged."""
+LEAST_PACE, FIRST_PACE, MOST_PACE = 8, 50, 200
+"""Logins that may begin within a beat."""
 
 
 class Pressure:
-    """Measures one event loop from `start` to `stop`; before and after, there is none."""
+    """Measures one event loop from `start` to `stop`; before and after, there is none, and logins begin as they come."""
 
     def __init__(self) -> None:
         self.in_hand = 0
@@ -31,6 +40,10 @@ class Pressure:
         """Requests since the last beat."""
         self._late: deque[float] = deque([0.0] * STANDING, maxlen=STANDING)
         self._due = 0.0
+        self._pace, self._begun = FIRST_PACE, 0
+        self._speed = FIRST_PACE / BEAT
+        """Logins that may begin in a second, as it was of late."""
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -42,6 +55,7 @@ class Pressure:
         if self._handle is not None:
             self._handle.cancel()
         self._loop = self._handle = None
+        self._let_in(len(self._waiting))
 
     def standing(self) -> float:
         """Seconds that work has had to wait throughout the last beats."""
@@ -52,6 +66,19 @@ class Pressure:
         if self._loop is None or self.arrived < LEAST_REQUESTS:
             return 0.0
         return max(0.0, self._loop.time() - self._due)
+
+    def queue(self) -> float:
+        """Seconds that somebody will wait for a turn to begin a login, at the speed of the last beats."""
+        return len(self._waiting) / self._speed
+
+    async def turn(self) -> None:
+        """Wait until a login may begin."""
+        if self._loop is None or (not self._waiting and self._begun < self._pace):
+            self._begun += 1
+            return
+        turn = self._loop.create_future()
+        self._waiting.append(turn)
+        await turn
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -67,6 +94,22 @@ class Pressure:
         self._handle = loop.call_at(self._due, self._beat, loop)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._late.append(max(0.0, loop.time() - self._due) if self.arrived >= LEAST_REQUESTS else 0.0)
-        self.arrived = 0
+        passed = BEAT + max(0.0, loop.time() - self._due)
+        late = passed - BEAT if self.arrived >= LEAST_REQUESTS else 0.0
+        self._late.append(late)
+        self._speed += min(1.0, passed / MEMORY) * (self._pace / passed - self._speed)
+        if late > LATE:
+            self._pace = max(LEAST_PACE, self._pace // 2)
+        elif self._begun >= self._pace:
+            self._pace = min(MOST_PACE, self._pace + 1)
+        self.arrived = self._begun = 0
+        self._let_in(self._pace)
         self._await_beat(loop)
+
+    def _let_in(self, count: int) -> None:
+        """The first ones in the queue; those whose browser is gone take nobody's turn."""
+        while self._waiting and count > self._begun:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self._begun += 1

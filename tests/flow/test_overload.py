@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from gateway.web.guard import EAGER, PATIENT
-from gateway.web.pressure import BEAT, LEAST_REQUESTS, STANDING, Pressure
+from gateway.web.pressure import BEAT, FIRST_PACE, LATE, LEAST_PACE, LEAST_REQUESTS, STANDING, Pressure
 from tests.flow.world import World
 
 
@@ -22,7 +23,7 @@ def release(world: World) -> None:
     press(world, 0.0)
 
 
-BUSY = EAGER.standing * 2
+BUSY = (EAGER.standing + PATIENT.standing) / 2
 DROWNING = PATIENT.standing * 2
 
 
@@ -97,6 +98,9 @@ class Loop:
     def time(self) -> float:
         return self.now
 
+    def create_future(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
     def call_at(self, when: float, call: Any, *args: Any) -> None:
         self.calls.append((when, call, args))
 
@@ -116,6 +120,61 @@ def measured(*late: float, requests: int = LEAST_REQUESTS) -> tuple[Pressure, Lo
     pressure._await_beat(loop)  # type: ignore[arg-type]
     loop.turn(late)
     return pressure, loop
+
+
+async def test_logins_that_wait_for_their_turn_begin_in_order_as_soon_as_there_is_time() -> None:
+    pressure, loop = measured()
+    begun: list[int] = []
+
+    async def begin(number: int) -> None:
+        await pressure.turn()
+        begun.append(number)
+
+    tasks = [asyncio.create_task(begin(number)) for number in range(FIRST_PACE + 3)]
+    await asyncio.sleep(0)
+    assert len(begun) == FIRST_PACE
+    assert pressure.queue() == pytest.approx(3 * BEAT / FIRST_PACE)
+    loop.turn([0.0])
+    await asyncio.gather(*tasks)
+    assert begun == list(range(FIRST_PACE + 3))
+    assert pressure.queue() == 0.0
+
+
+def test_late_beats_halve_the_pace_and_used_up_ones_in_time_raise_it() -> None:
+    pressure, loop = measured(LATE * 2, LATE * 2)
+    assert pressure._pace == FIRST_PACE // 4
+    pressure._begun = pressure._pace
+    loop.turn([0.0])
+    assert pressure._pace == FIRST_PACE // 4 + 1
+    loop.turn([LATE * 2] * 20)
+    assert pressure._pace == LEAST_PACE
+
+
+async def test_who_has_gone_away_takes_nobody_s_turn() -> None:
+    pressure, loop = measured()
+    for _ in range(FIRST_PACE):
+        await pressure.turn()
+    gone, waiting = (asyncio.create_task(pressure.turn()) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    pressure._pace = 1
+    loop.turn([0.0])
+    await waiting
+    assert gone.cancelled()
+
+
+async def test_a_login_is_not_begun_while_the_queue_is_too_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = (await world.ask_hub(world.browser())).location
+    monkeypatch.setattr(Pressure, "queue", lambda _: EAGER.queue * 2)
+    assert (await world.browser().get(start)).code == "QGW-117"
+
+
+async def test_nobody_waits_for_a_turn_when_the_gateway_stops(world: World) -> None:
+    pressure = world.gateway.pressure
+    for _ in range(FIRST_PACE * 2):
+        turn = asyncio.create_task(pressure.turn())
+    pressure.stop()
+    await asyncio.wait_for(turn, 5)
 
 
 def test_only_a_standing_queue_is_pressure() -> None:
