@@ -9,6 +9,7 @@ import ast
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -42,6 +43,7 @@ def names(cell: str) -> list[str]:
 # ---- metrics ------------------------------------------------------------------------------------------------------------
 
 
+@cache
 def metrics() -> dict[str, set[str]]:
     """Every metric as a query names it, with its labels."""
     found = {}
@@ -70,6 +72,7 @@ def test_no_page_tells_of_a_metric_that_is_not_there() -> None:
 WRITERS = {"note", "warn", "info", "warning", "error", "write", "_tell"}
 
 
+@cache
 def written_events() -> dict[str, set[str]]:
     """Every event that the code writes by name, with the fields that stand in the call."""
     found: dict[str, set[str]] = {}

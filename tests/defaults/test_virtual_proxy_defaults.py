@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -104,6 +105,62 @@ def test_a_mistake_in_the_defaults_is_told_once_and_there(folder: Path, wrong: s
     defaults = "".join(f"  {text}\n" for text in lines.values())
     loaded = load(folder, f"virtual_proxy_defaults:\n{defaults}virtual_proxies:\n{many}")
     assert [(problem.line, problem.code.value) for problem in loaded.problems] == [(line, code)]
+
+
+STRONG = (
+    SHARED
+    + """\
+  authentication: {require_amr: [mfa], max_age: 12h}
+  network_defaults: [{networks: [10.0.0.0/8], identity_provider: entra}]
+  deny: [{id: left, when: "claims.?left.orValue(false)"}]
+  mapping: {attributes: {zone: {value: inside}}}
+"""
+)
+
+
+def test_strength_networks_rules_and_mapping_can_be_shared_too(folder: Path) -> None:
+    loaded = load(folder, STRONG + "virtual_proxies: {sales: {}, hr: {}}\n")
+    assert loaded.configuration is not None, loaded.problems
+    for name in ("sales", "hr"):
+        found = loaded.configuration.virtual_proxies[name]
+        assert (found.strength.require_amr, found.strength.max_age) == (frozenset({"mfa"}), timedelta(hours=12))
+        assert [(str(rule.networks[0]), rule.idp) for rule in found.network_defaults] == [("10.0.0.0/8", "entra")]
+        assert [(rule.id, rule.owner) for rule in found.access] == [("left", f"virtual proxy {name}"), ("allow", f"virtual proxy {name}")]
+        assert found.overrides is not None
+        assert [attribute for attribute, _ in found.overrides.attributes] == ["zone"]
+
+
+def test_a_virtual_proxys_own_strength_replaces_the_shared_one_as_a_whole(folder: Path) -> None:
+    """Nothing is merged: who asks for a younger sign-in alone asks for no second factor."""
+    own = "virtual_proxies: {sales: {authentication: {max_age: 1h}, network_defaults: []}, hr: {}}\n"
+    loaded = load(folder, STRONG + own)
+    assert loaded.configuration is not None, loaded.problems
+    sales, hr = (loaded.configuration.virtual_proxies[name] for name in ("sales", "hr"))
+    assert (sales.strength.require_amr, sales.strength.max_age) == (frozenset(), timedelta(hours=1))
+    assert (sales.network_defaults, len(hr.network_defaults)) == ((), 1)
+
+
+def test_a_shared_network_default_for_a_provider_that_one_virtual_proxy_lacks_is_told_in_the_defaults(folder: Path) -> None:
+    others = "hr: {identity_providers: [partners]}, it: {identity_providers: [partners]}"
+    loaded = load(folder, f"{STRONG}virtual_proxies: {{sales: {{}}, {others}}}\n")
+    assert [(problem.code.value, problem.line) for problem in loaded.problems] == [("QGW-508", 22)]
+    assert loaded.problems[0].message == "there is no identity provider of this virtual proxy 'entra'"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("authentication: {max_age: forever}", "QGW-506"),
+        ("authentication: {require_amrs: [mfa]}", "QGW-504"),
+        ("authentication: {authn_context: [urn:oasis:names:tc:SAML:2.0:ac:classes:X509]}", "QGW-506"),
+        ("network_defaults: [{networks: [10.0.0.1/8], identity_provider: entra}]", "QGW-506"),
+        ("mapping: {without: [email]}", "QGW-508"),
+    ],
+)
+def test_what_is_wrong_with_them_is_told_once_and_there(folder: Path, wrong: str, code: str) -> None:
+    many = "".join(f"  vp{number}: {{}}\n" for number in range(20))
+    loaded = load(folder, f"{SHARED}  {wrong}\nvirtual_proxies:\n{many}")
+    assert [(problem.code.value, problem.line) for problem in loaded.problems] == [(code, 21)]
 
 
 def test_two_virtual_proxies_of_one_prefix_are_found_through_the_defaults(folder: Path) -> None:

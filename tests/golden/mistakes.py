@@ -1,4 +1,4 @@
-"""Thirty mistakes, each one edit of a good folder, and what `qlikgw check` says of each, to the letter (`told/`).
+"""More than thirty mistakes, each one edit of a good folder, and what `qlikgw check` says of each, to the letter (`told/`).
 
 To write the files anew: `python -m tests.golden.mistakes`. Then read the difference as an administrator would.
 """
@@ -119,6 +119,14 @@ MISTAKES = (
     Mistake("one rule id twice", "gateway.yaml", "  extranet:", "      - {id: contractors, when: 'false'}\n  extranet:"),
     Mistake("two providers of one directory", "partners.yaml", "[ACME, GLOBEX]", "[ACME, contoso]"),
     Mistake("an id that is given anew", "partners.yaml", "employee_number", "email"),
+    Mistake("a node with a prefix", "gateway.yaml", ":4243/qps/", ":4243/qps/ext/"),
+    Mistake("a name id of an openid provider", "partners.yaml", "{claim: employee_number}", '{cel: "name_id"}'),
+    Mistake(
+        "an attribute that nobody maps is taken away",
+        "gateway.yaml",
+        "    prefix: ext",
+        "    prefix: ext\n    mapping: {without: [sso_groups]}",
+    ),
     Mistake("an acknowledgement without a reason", "entra.yaml", "", "acknowledge: [{finding: QGW-532}]\n"),
 )
 

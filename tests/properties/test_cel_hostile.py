@@ -1,0 +1,174 @@
+"""Expressions on hostile claims: whatever a provider sends, an expression gives a value or a `GatewayError`, and its cost is bounded.
+
+One that multiplies two claims with each other is its author's own doing: docs/security.md.
+
+Expressions are put together from a grammar that holds every kind of thing that people write, and things that they should not; claims
+are any JSON, and the largest that pass the gate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import AccessDenied, ExpressionFailed, GatewayError
+from gateway.mapping import (
+    AccessRule,
+    Cel,
+    Constant,
+    ExpressionProblem,
+    Rules,
+    Scope,
+    Subject,
+    apply,
+    check_access,
+    compile_expression,
+)
+from gateway.mapping.claims import MAX_NODES, MAX_STRING
+from gateway.mapping.rules import MAX_VALUES
+from gateway.model import QlikUser
+from gateway.protocol import qps
+from gateway.protocol.qps.users import ATTRIBUTE_BUDGET
+from tests.properties.test_mapping import CLAIMS, NAME_IDS
+
+MOST_SECONDS = 2.0
+"""Of the processor, for one expression on the worst claims: many times what it takes, and far from what an attack would need."""
+
+ATOMS = """
+claims  claims.a  claims.groups  claims['a']  claims.?a  claims.?realm_access.?roles  name_id  idp  'x'  1  -1  2.5  true  null
+[]  {}  ['alice','b']  {'a':1}  9223372036854775807  b'x'  dyn(claims.a)  type(claims.a)
+"""
+UNARY = """
+!(_)  -(_)  size(_)  string(_)  int(_)  double(_)  bool(_)  [_]  (_).orValue([])  (_).trim()  (_).lowerAscii()  (_).upperAscii()
+(_).split(',')  (_).join(',')  (_).map(x,x)  (_).filter(x,x!='')  (_).exists(x,x=='alice')  (_).all(x,x=='alice')
+(_).map(x,(_).map(y,[x,y]))  (_).value()  (_).hasValue()  (_).optMap(x,x)  timestamp(_)  duration(_)  (_)[0]  (_)['a']
+(_).reverse()  (_).substring(1)  (_).charAt(0)  (_).replace('a','bb')  (_).matches('(a*)*')
+"""
+BINARY = """
+(_)+(~)  (_)==(~)  (_)<(~)  (_)in(~)  (_)&&(~)  (_)||(~)  (_)?(~):'x'  (_)/(~)  (_)%(~)  (_)*(~)  (_).matches(~)  (_).startsWith(~)
+(_)[~]  (_).orValue(~)  (_).or(~)  (_).split(~)  (_).contains(~)  (_).map(x,x+(~))  (_).indexOf(~)
+"""
+
+
+def filled(form: str, one: str, other: str = "") -> str:
+    return form.replace("_", one).replace("~", other)
+
+
+EXPRESSIONS = st.recursive(
+    st.sampled_from(ATOMS.split()),
+    lambda inner: (
+        st.builds(filled, st.sampled_from(UNARY.split()), inner) | st.builds(filled, st.sampled_from(BINARY.split()), inner, inner)
+    ),
+    max_leaves=6,
+)
+
+
+def rules(source: str) -> Rules:
+    compiled = Cel(compile_expression(source, Scope.MAPPING))
+    return Rules(user_directory=Constant("CONTOSO"), user_id=Constant("alice"), attributes=(("group", compiled),))
+
+
+@settings(deadline=None, max_examples=400)
+@given(EXPRESSIONS, CLAIMS, NAME_IDS)
+def test_any_expression_on_any_claims_gives_texts_or_a_gateway_error(source: str, claims: dict[str, Any], name_id: str | None) -> None:
+    try:
+        mapping = rules(source)
+    except ExpressionProblem:
+        return
+    try:
+        user = apply(mapping, Subject(claims=claims, name_id=name_id), idp="entra").user
+        body = qps.ticket_body(user, None)
+    except GatewayError:
+        return
+    assert all(type(value) is str for _, value in user.attributes)
+    assert len(user.attributes) <= MAX_VALUES
+    assert body["UserId"] == "alice"
+
+
+@settings(deadline=None, max_examples=400)
+@given(EXPRESSIONS, CLAIMS, NAME_IDS, st.booleans())
+def test_any_expression_as_a_rule_passes_or_refuses_and_never_for_a_reason_of_its_own(
+    source: str,
+    claims: dict[str, Any],
+    name_id: str | None,
+    denies: bool,  # noqa: FBT001
+) -> None:
+    try:
+        rule = AccessRule(owner="test", id="r1", expression=compile_expression(source, Scope.ACCESS), denies=denies)
+    except ExpressionProblem:
+        return
+    try:
+        check_access([rule], Subject(claims=claims, name_id=name_id), QlikUser(directory="D", user_id="u", attributes=()), idp="entra")
+    except GatewayError as refusal:
+        by_rule = isinstance(refusal, AccessDenied | ExpressionFailed)
+        assert by_rule == (refusal.rule == "r1")  # noqa: PT017 - not raised for every example
+
+
+@settings(deadline=None, max_examples=200)
+@given(EXPRESSIONS, CLAIMS, NAME_IDS)
+def test_the_same_expression_on_the_same_claims_always_gives_the_same(source: str, claims: dict[str, Any], name_id: str | None) -> None:
+    def outcome() -> object:
+        try:
+            return apply(rules(source), Subject(claims=claims, name_id=name_id), idp="entra").user
+        except ExpressionProblem as problem:
+            return problem.message
+        except GatewayError as refusal:
+            return refusal.code, refusal.detail
+
+    assert outcome() == outcome()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.dictionaries(st.sampled_from(["group", "mail", "x" * 60]), st.lists(st.text(max_size=3_000), max_size=40), max_size=3))
+def test_no_ticket_has_attributes_over_the_budget(claims: dict[str, Any]) -> None:
+    sources = tuple((name, Cel(compile_expression(f"claims['{name}']", Scope.MAPPING))) for name in claims)
+    mapping = Rules(user_directory=Constant("CONTOSO"), user_id=Constant("alice"), attributes=sources)
+    try:
+        body = qps.ticket_body(apply(mapping, Subject(claims=claims, name_id=None), idp="entra").user, None)
+    except GatewayError:
+        return
+    attributes = body["Attributes"]
+    assert isinstance(attributes, list)
+    pairs = [pair for attribute in attributes if isinstance(attribute, dict) for pair in attribute.items()]
+    assert sum(len(name.encode()) + len(str(value).encode()) for name, value in pairs) <= ATTRIBUTE_BUDGET
+
+
+# ---- the worst that passes the gate -------------------------------------------------------------------------------------
+
+MANY = {"groups": [f"g{number}" for number in range(MAX_NODES - 10)], "a": "a"}
+LONG = {"groups": ["a" * MAX_STRING] * 120, "a": "a" * MAX_STRING}
+"""About a megabyte: more than any provider's answer that is read."""
+DEEP: dict[str, Any] = {"a": "x"}
+for _ in range(29):
+    DEEP = {"a": DEEP, "groups": ["x"]}
+SAME = {"groups": ["x"] * (MAX_NODES - 10), "a": "a" * MAX_STRING}
+COSTLY = [
+    "claims.groups.map(x, x + claims.a)",
+    "claims.groups.filter(x, claims.groups.exists(y, y == x))",
+    "claims.groups.map(x, claims.groups.map(y, y).size())",
+    "claims.groups.map(x, claims.groups.filter(y, claims.groups.exists(z, z == x)).size())",
+    "claims.groups.exists(x, x.matches('(a*)*b'))",
+    "claims.groups.all(x, x.matches('(.*a){12}'))",
+    "claims.groups + claims.groups + claims.groups + claims.groups",
+    "claims.groups.map(x, x.replace('a', 'aaaaaaaaaaaaaaaa'))",
+    "claims.groups.map(x, x.split('').size())",
+    "claims.groups.join(',').split(',').map(x, x.upperAscii())",
+    "claims.groups.map(x, string(claims.groups.size()) + x).join('')",
+    "[claims.groups].map(x, [x, x, x, x].map(y, [y, y, y, y]))[0][0][0]",
+    "claims.groups.filter(x, x in claims.groups)",
+]
+
+
+@pytest.mark.parametrize("claims", [MANY, LONG, DEEP, SAME], ids=["many values", "long texts", "deep", "all the same"])
+@pytest.mark.parametrize("source", COSTLY)
+def test_the_costliest_expressions_on_the_largest_claims_end_soon(source: str, claims: dict[str, Any]) -> None:
+    mapping = rules(source)
+    began = time.process_time()
+    with contextlib.suppress(GatewayError):
+        apply(mapping, Subject(claims=claims, name_id=None), idp="entra")
+    assert time.process_time() - began < MOST_SECONDS
