@@ -76,6 +76,19 @@ async def test_a_provider_that_the_virtual_proxy_no_longer_offers_ends_no_login(
     assert world.site.count("tickets_issued") == 0
 
 
+async def test_two_files_of_one_registration_stay_two_providers(world: World) -> None:
+    """The same issuer and client id, but another mapping: the digest of the registration tells them not apart."""
+    (world.folder / "again.yaml").write_text((world.folder / "entra.yaml").read_text().replace("CONTOSO", "ADMINS"))
+    await restarted_with(world, lambda settings: settings["virtual_proxies"]["sales"].update(identity_providers=["entra", "again"]))
+    browser = world.browser()
+    start = (await world.ask_hub(browser)).location
+    callback = (await browser.submit(await browser.follow(await browser.get(f"{start}&idp=entra")), user="alice")).location
+    answer = await browser.get(callback.replace("/idp/entra/", "/idp/again/"))
+    assert (answer.status, answer.code) == (400, "QGW-113")
+    assert (await browser.follow(await browser.get(callback))).status == 200
+    assert [session.user.directory for session in world.sessions()] == ["CONTOSO"]
+
+
 async def test_a_node_that_is_no_longer_listed_ends_no_login(world: World) -> None:
     browser = world.browser()
     callback = (await world.to_callback(browser, node="qlik2.corp.example")).location

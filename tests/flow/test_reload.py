@@ -297,6 +297,23 @@ async def test_the_front_shows_a_new_certificate_without_a_restart(worlds: World
         assert await shown_certificate(world.url) == renewed["front.pem"]
 
 
+async def test_a_front_certificate_that_cannot_be_used_leaves_nothing_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found after everything else was built: what was built for nothing is closed, and what serves stays open."""
+    life = follow(world)
+    serving = world.gateway._state.ports["entra"].http
+
+    def fails(_: object) -> None:
+        raise ssl.SSLError("no such key")
+
+    monkeypatch.setattr(world.gateway, "_renew_front", fails)
+    edit(world, "entra.yaml", lambda settings: settings.update(scopes=["openid", "profile", "email", "groups", "more"]))
+    assert not await life.reloader.reload()
+    await asyncio.gather(*world.gateway._builder._retiring)
+    assert [dict(edition.entries)["entra"][1].http for edition in world.gateway._builder._ports._editions] == [serving]
+    assert world.gateway._state.ports["entra"].http is serving
+    assert (await world.sign_in(world.browser())).status == 200
+
+
 async def test_what_did_not_change_keeps_its_keys_and_connections(worlds: Worlds) -> None:
     world = await worlds(idps=("entra", "partners"))
     async with living(world) as life:
