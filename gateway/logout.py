@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.digests import digest
 from gateway.ending import AtNode, Ending, Errand, Origin
-from gateway.errors import GatewayError, LogoutAlreadyHeard, LogoutMismatch, NotFound, StoreError
+from gateway.errors import GatewayError, LogoutAlreadyHeard, LogoutMismatch, LogoutNotDone, NotFound, StoreError
 from gateway.events import ProviderTrouble
 from gateway.model import (
     IdpRequest,
@@ -120,15 +120,23 @@ class LogoutPipeline:
     async def came_back(
         self, table: RoutingTable, idp: str, message: LogoutMessage, transaction: LogoutTransaction
     ) -> tuple[Journey, Onward | None]:
-        """The browser is back from a provider, whose answer proves itself: on to the next one. Raises `GatewayError`."""
+        """The browser is back from a provider, whose answer proves itself: on to the next one. Raises `GatewayError`.
+
+        One that answers that it did not end its session stays open, and the last page says so.
+        """
         port = table.provider(idp).port
         if self.clock.now() >= transaction.expires_at:
             raise LogoutMismatch(f"expired at {transaction.expires_at.isoformat()}")
         if port.logout is None or (transaction.idp, transaction.registration) != (idp, port.registration):
             raise LogoutMismatch(f"begun with {transaction.idp} as it was registered then, answered at {idp}")
         await self._claim(transaction.id, transaction.expires_at)
-        await port.logout.finish(message, transaction.id, transaction.memo)
-        return await self.leave(table, transaction.journey)
+        journey = transaction.journey
+        try:
+            await port.logout.finish(message, transaction.id, transaction.memo)
+        except LogoutNotDone as error:
+            self.journal.record(ProviderTrouble(idp=idp, code=error.code, detail=f"logout: {error.detail}"))
+            journey = replace(journey, open=(*journey.open, idp))
+        return await self.leave(table, journey)
 
     async def hear(self, table: RoutingTable, idp: str, message: LogoutMessage) -> Heard:
         """A provider says that sessions of its own ended: end what was begun with them. Raises `GatewayError`."""

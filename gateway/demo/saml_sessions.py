@@ -52,9 +52,13 @@ class Participant:
 
 
 class SamlSessions:
-    """The sessions of one provider. `author`: who writes and signs now; `location`: where our logout service is."""
+    """The sessions of one provider.
+
+    `author`: who writes and signs now; `location`: where its logout service is; `status`: what its answers say.
+    """
 
     def __init__(self, *, author: Callable[[], Author], location: Callable[[], str], watch: Watch) -> None:
+        self.status = SUCCESS
         self._author = author
         self._location = location
         self._watch = watch
@@ -138,6 +142,7 @@ class SamlSessions:
             issuer=author.issuer,
             destination=participant.slo_url,
             now=instant(author.now),
+            status=self.status,
         )
         return redirect("SAMLResponse", response, raw.get("RelayState"), participant.slo_url, author)
 
