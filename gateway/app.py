@@ -11,6 +11,7 @@ import signal
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from gateway.web.pressure import Pressure
 from gateway.web.routes import gateway_application, management_application
 from gateway.web.server import GatewayRunner
 
+LOOPBACK = "127.0.0.1"
 IN_FLIGHT_SECONDS = 20.0
 """How long requests in hand may take after the listener is closed."""
 
@@ -95,7 +97,8 @@ class Gateway:
         """Open both listeners. Raises `OSError` where an address cannot be had."""
         settings, ports = self.settings, []
         for runner, listen, tls in zip(self._runners, (settings.listen, settings.management), (self._front, None), strict=True):
-            door = Door(runner, host=listen.host, port=listen.port, tls=tls)
+            host = (listen.host, LOOPBACK) if runner is self._runners[1] and hides_from_this_machine(listen) else listen.host
+            door = Door(runner, host=host, port=listen.port, tls=tls)
             ports.append(await door.open())
             self._doors.append(door)
         self.pressure.start()
@@ -162,6 +165,14 @@ class Gateway:
     def _mark_ready(self, ready: bool) -> None:  # noqa: FBT001
         self._ready.swap(ready)
         self.metrics.ready.set(int(ready))
+
+
+def hides_from_this_machine(listen: Listen) -> bool:
+    """Whether a program beside us could not reach it by loopback: a pod's own address. `test-login` and `revoke` need that."""
+    with contextlib.suppress(ValueError):
+        address = ip_address(listen.host)
+        return listen.port != 0 and not (address.is_loopback or address.is_unspecified)
+    return False
 
 
 def needs_restart(started_with: GatewaySettings, now: GatewaySettings) -> tuple[str, ...]:

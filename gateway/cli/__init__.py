@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "Run the gateway.",
     "check": "Find every problem of the configuration, without the network.",
     "explain": "Show what a set of claims becomes, and why.",
+    "revoke": "End a user's Qlik sessions in a virtual proxy, on every node.",
     "test-login": "Get a link to one sign-in that issues no ticket and shows why.",
     "demo": "A simulated Qlik site, demo identity providers and this gateway on loopback.",
     "keygen": "Make keys.",

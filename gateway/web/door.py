@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gateway.web.server import GatewayRunner
 
@@ -26,13 +26,13 @@ LOOK_SECONDS = 0.01
 class Door:
     """Where one runner's clients come in. `tls` None: plain http."""
 
-    def __init__(self, runner: GatewayRunner, *, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, runner: GatewayRunner, *, host: str | Sequence[str], port: int, tls: ssl.SSLContext | None) -> None:
         self._runner, self._host, self._port, self._tls = runner, host, port, tls
         self._handshake = None if tls is None else HANDSHAKE_SECONDS
         self._server: asyncio.Server | None = None
 
     async def open(self) -> tuple[str, int]:
-        """Begin to listen: the address and port that it became. Raises `OSError`."""
+        """Begin to listen: the (first) address and port that it became. Raises `OSError`."""
         await self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(
             self._runner.factory, self._host, self._port, ssl=self._tls, ssl_handshake_timeout=self._handshake, backlog=BACKLOG

@@ -8,7 +8,7 @@ from gateway.metrics import Metrics
 from gateway.routing import Live
 from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import LIVE, READY, Services
-from gateway.web.handlers import chooser, keys, login, logout, management, minting, saml, single_logout, trial
+from gateway.web.handlers import chooser, keys, login, logout, management, minting, revoking, saml, single_logout, this_machine, trial
 from gateway.web.middleware import around
 
 
@@ -42,8 +42,8 @@ def gateway_application(services: Live[Services], ready: Live[bool]) -> web.Appl
 
 def management_application(ready: Live[bool], metrics: Metrics, services: Live[Services]) -> web.Application:
     """What the platform reaches, and programs on this machine."""
-    app = web.Application(client_max_size=minting.SMALL)
-    app[minting.LIVE] = services
+    app = web.Application(client_max_size=this_machine.SMALL)
+    app[this_machine.LIVE] = services
     app[READY] = ready
     app[management.METRICS] = metrics
     app.add_routes(
@@ -52,6 +52,7 @@ def management_application(ready: Live[bool], metrics: Metrics, services: Live[S
             web.get("/readyz", management.readyz),
             web.get("/metrics", management.metrics),
             web.post("/test-logins", minting.mint),
+            web.post("/revocations", revoking.revoke),
         ]
     )
     return app

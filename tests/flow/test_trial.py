@@ -18,7 +18,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from gateway import config
 from gateway.config import Severity
-from gateway.web.handlers.minting import from_this_machine
+from gateway.web.handlers.this_machine import from_this_machine
 from tests.flow.conftest import Worlds
 from tests.flow.world import Answer, Browser, World
 
