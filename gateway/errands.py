@@ -7,9 +7,9 @@ finds them. This module decides nothing of its own: how long to wait and when to
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Final
 
 from gateway.ending import Ending, Errand
@@ -26,23 +26,23 @@ Using = Callable[[], AbstractContextManager[tuple[RoutingTable, Ending]]]
 
 
 class Errands:
-    """`ending.Later`, bounded: a full queue refuses."""
+    """`ending.Later`, bounded: a full queue refuses. One user has one errand in a virtual proxy, and one for a late ticket."""
 
     def __init__(self, clock: Clock, *, capacity: int = CAPACITY) -> None:
         self._clock = clock
         self._capacity = capacity
-        self._waiting: list[tuple[float, int, Errand]] = []
+        self._waiting: dict[Hashable, Errand] = {}
         self._running = 0
-        self._number = 0
 
     def __len__(self) -> int:
         return len(self._waiting) + self._running
 
     def add(self, errand: Errand) -> bool:
-        if len(self) >= self._capacity:
+        key = _key(errand)
+        known = self._waiting.get(key)
+        if known is None and len(self) >= self._capacity:
             return False
-        self._number += 1
-        heapq.heappush(self._waiting, (errand.due_at.timestamp(), self._number, errand))
+        self._waiting[key] = errand if known is None else _joined(known, errand)
         return True
 
     async def run(self, using: Using) -> None:
@@ -62,8 +62,21 @@ class Errands:
                 self._running = 0
 
     def _take(self) -> list[Errand]:
-        now = self._clock.now().timestamp()
-        due: list[Errand] = []
-        while self._waiting and self._waiting[0][0] <= now and len(due) < AT_ONCE:
-            due.append(heapq.heappop(self._waiting)[2])
-        return due
+        now = self._clock.now()
+        keys = [key for key, errand in self._waiting.items() if errand.due_at <= now][:AT_ONCE]
+        return [self._waiting.pop(key) for key in keys]
+
+
+def _key(errand: Errand) -> Hashable:
+    return errand.virtual_proxy, errand.user.directory.casefold(), errand.user.user_id.casefold(), errand.late
+
+
+def _joined(one: Errand, other: Errand) -> Errand:
+    """Both, by the newer one's words, at the earlier time."""
+    return replace(
+        other,
+        entries=tuple(dict.fromkeys((*one.entries, *other.entries))),
+        nodes=None if one.nodes is None or other.nodes is None else tuple(dict.fromkeys((*one.nodes, *other.nodes))),
+        attempt=max(one.attempt, other.attempt),
+        due_at=min(one.due_at, other.due_at),
+    )

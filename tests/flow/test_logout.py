@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import zlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -183,29 +186,62 @@ async def test_an_unknown_virtual_proxy_is_not_found(world: World) -> None:
     assert (await log_out(world, world.browser(), vp="nowhere")).status == 404
 
 
+def asks_for_a_fresh_sign_in(browser: Browser) -> bool:
+    """By the last authorization request of this browser."""
+    url = next(answer.url for answer in reversed(browser.seen) if "/authorize?" in answer.url)
+    return {"prompt=login", "max_age=0"} <= set(urlsplit(url).query.split("&"))
+
+
+def authn_request(browser: Browser) -> str:
+    """The last one of this browser."""
+    url = next(answer.url for answer in reversed(browser.seen) if "SAMLRequest=" in answer.url)
+    return zlib.decompress(base64.b64decode(parse_qs(urlsplit(url).query)["SAMLRequest"][0]), -15).decode()
+
+
 async def test_the_way_back_in_does_not_sign_in_silently(world: World) -> None:
-    """The provider remembers its session and would let anybody through: the next login asks it not to."""
+    """A provider that remembers its session would let anybody through: the next login asks it not to."""
     browser = await signed_in(world)
-    silent = await world.sign_in_silently(browser)
-    assert silent.status == 200
+    assert not asks_for_a_fresh_sign_in(browser)
     page = await log_out(world, browser)
-    assert world.site.hub("sales") in page.text
-    asked = await browser.follow(await world.ask_hub(browser))
-    assert "password" in asked.text
-    location = next(answer.location for answer in reversed(browser.seen) if answer.status == 302 and "/authorize" in answer.location)
-    assert "prompt=login" in location
-    assert "max_age=0" in location
+    assert f'href="{world.site.hub("sales")}"' in page.text
+    await browser.follow(await browser.get(world.site.hub("sales")))
+    assert asks_for_a_fresh_sign_in(browser)
 
 
 async def test_only_a_login_that_succeeded_ends_the_wish_for_a_fresh_one(world: World) -> None:
     browser = await signed_in(world)
     await log_out(world, browser)
     for _ in range(2):
-        given_up = await browser.follow(await world.ask_hub(browser))
-        assert "password" in given_up.text
-    hub = await browser.follow(await browser.submit(given_up, user="alice"))
-    assert hub.status == 200
-    assert (await world.sign_in_silently(browser)).status == 200
+        given_up = await world.to_sign_in(browser)
+        assert asks_for_a_fresh_sign_in(browser)
+    assert (await browser.follow(await browser.submit(given_up, user="alice"))).status == 200
+    world.site.node().memory.sessions.clear()
+    await world.to_sign_in(browser)
+    assert not asks_for_a_fresh_sign_in(browser)
+
+
+async def test_a_login_that_began_before_the_logout_does_not_end_the_wish(world: World) -> None:
+    browser = await signed_in(world)
+    world.site.node().memory.sessions.clear()
+    other_tab = await world.to_sign_in(browser)
+    await log_out(world, browser)
+    await browser.follow(await browser.submit(other_tab, user="alice"))
+    world.site.node().memory.sessions.clear()
+    await world.to_sign_in(browser)
+    assert asks_for_a_fresh_sign_in(browser)
+
+
+async def test_a_saml_provider_is_asked_for_a_fresh_sign_in_too(worlds: Worlds) -> None:
+    """Its answer is a POST from another site, where the cookie stays behind: the login in flight knows by itself."""
+    world = await worlds(idps=(), saml=("adfs",))
+    browser = await signed_in(world)
+    assert "ForceAuthn" not in authn_request(browser)
+    assert "You are signed out" in (await log_out(world, browser)).text
+    assert all_sessions(world) == 0
+    page = await world.to_sign_in(browser)
+    assert 'ForceAuthn="true"' in authn_request(browser)
+    await browser.follow(await browser.submit(await browser.submit(page, user="alice")))
+    assert not browser.cookies["127.0.0.1"]["qgw-browser"].endswith(".out")
 
 
 async def test_what_a_node_does_not_end_is_told_and_ended_once_it_answers(world: World) -> None:

@@ -151,13 +151,6 @@ class World:
             answer = await browser.submit(answer)
         return await browser.follow(answer)
 
-    async def sign_in_silently(self, browser: Browser, prefix: str = "sales", node: str | None = None) -> Answer:
-        """A fresh Qlik session by the provider's own session alone; the last answer is the hub's page, or the provider's form."""
-        jar = browser.cookies["127.0.0.1"]
-        for name in [name for name in jar if name.startswith("X-Qlik-Session")]:
-            del jar[name]
-        return await browser.follow(await self.ask_hub(browser, prefix, node))
-
     async def run_errands(self) -> None:
         """What the gateway does in the background, if it is due."""
         await self.gateway._errands.run_due(self.gateway._in_use)
