@@ -84,6 +84,14 @@ def unwrap(address: IpAddress) -> IpAddress:
     return address
 
 
+def tls_towards_providers(ca: bytes | None) -> ssl.SSLContext:
+    """The system's roots, and `ca` (PEM) besides. Takes 20 ms."""
+    context = ssl.create_default_context()
+    if ca is not None:
+        context.load_verify_locations(cadata=ca.decode("ascii"))
+    return context
+
+
 class OutboundClient:
     """`ports.HttpClient` for one provider. Connections are pooled and kept alive; opened lazily, so building needs no event loop."""
 

@@ -12,6 +12,7 @@ from gateway import __version__
 COMMANDS = {
     "serve": "Run the gateway.",
     "check": "Find every problem of the configuration, without the network.",
+    "doctor": "Check the configuration, and ask everything that it names over the network.",
     "explain": "Show what a set of claims becomes, and why.",
     "revoke": "End a user's Qlik sessions in a virtual proxy, on every node.",
     "test-login": "Get a link to one sign-in that issues no ticket and shows why.",

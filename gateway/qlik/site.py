@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 
 from gateway.errors import QlikError
-from gateway.model import QlikUser, Secret, Ticket
+from gateway.model import HttpResponse, QlikUser, Secret, Ticket
 from gateway.ports import Entropy
 from gateway.protocol import qps
 from gateway.qlik.connections import SiteConnections
@@ -47,6 +48,14 @@ class QlikSite:
         """`node` as the virtual proxy `prefix` sees it. Raises `MaterialProblem`."""
         self._trust.context(node)
         return NodeProxy(node=node, prefix=prefix, targets=targets, connections=self._connections, entropy=self._entropy)
+
+    async def probe(self, node: qps.Node, prefix: str) -> HttpResponse:
+        """What `node` answers to a question that changes nothing, asked as a ticket is. Raises `QlikError`."""
+        return await self._connections.send(qps.probe_request(node=node, prefix=prefix, xrfkey=make_xrfkey(self._entropy)), node)
+
+    def context(self, node: qps.Node) -> ssl.SSLContext:
+        """What `node` has to prove in a handshake. Raises `MaterialProblem`."""
+        return self._trust.context(node)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.config.diagnostics import Code
+from gateway.doctor import FindingCode
 from gateway.errors import (
     Blame,
     BrowserError,
@@ -57,6 +58,14 @@ Each comes with its file, line and column; users never see them.
 | code | problem |
 |---|---|
 """
+FINDINGS = """
+### Problems that `qlikgw doctor` reports
+
+Beside all of the above, and the codes that a sign-in would end with.
+
+| code | problem |
+|---|---|
+"""
 
 
 def errors() -> list[type[GatewayError]]:
@@ -85,7 +94,8 @@ def entry(error: type[GatewayError]) -> str:
 def problems() -> str:
     """What is wrong with a configuration: found before anybody signs in, and told with its place in a file."""
     rows = "".join(f"| {code.value} | {code.meaning} |\n" for code in Code)
-    return PROBLEMS + rows
+    found = "".join(f"| {code.value} | {code.meaning} |\n" for code in FindingCode if code.value not in set(Code))
+    return PROBLEMS + rows + FINDINGS + found
 
 
 def catalogue() -> str:

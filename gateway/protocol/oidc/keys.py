@@ -35,6 +35,10 @@ class PublicKeys:
         """The keys to try: those of that id, or, for a token without an id, the first four that fit the scheme."""
         return self.table.get((scheme.name, kid), ())[:_MAX_CANDIDATES]
 
+    def serve(self, algorithm: str) -> bool:
+        """Whether a token of that algorithm could be verified with one of them."""
+        return any(self.candidates(scheme, None) for scheme in ALGORITHMS[algorithm])
+
 
 def jwks_request(jwks_uri: str) -> HttpRequest:
     """Fetch the key set."""

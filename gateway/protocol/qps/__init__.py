@@ -7,6 +7,7 @@ sockets, certificates or the web server; `gateway.qlik` sends what is built here
 
 from gateway.protocol.qps.answers import TargetUnknown
 from gateway.protocol.qps.nodes import Node, match_node, read_node, read_redirect
+from gateway.protocol.qps.probe import check_probe, probe_request
 from gateway.protocol.qps.sessions import end_sessions_request, read_ended_sessions
 from gateway.protocol.qps.targets import (
     CheckedTarget,
@@ -30,12 +31,14 @@ __all__ = [
     "Targets",
     "TicketReply",
     "check_attribute_name",
+    "check_probe",
     "check_target",
     "check_target_list",
     "check_user",
     "default_target",
     "end_sessions_request",
     "match_node",
+    "probe_request",
     "read_ended_sessions",
     "read_node",
     "read_redirect",
