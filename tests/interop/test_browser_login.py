@@ -29,6 +29,7 @@ from tests.flow.conftest import Worlds, certificates, worlds
 from tests.flow.world import World
 from tests.interop.node_provider import node_provider
 from tests.ports import unused_port
+from tests.web.pages.test_pages_in_chromium import violations
 
 __all__ = ["certificates", "worlds"]
 pytestmark = pytest.mark.needs("node", "chromium")
@@ -221,6 +222,7 @@ async def test_a_choice_is_made_and_changed_by_keyboard(start: Start, chromium: 
     await page.goto(f"{world_url(world)}/vp/sales/login?choose=1")
     await page.get_by_role("link", name="Provider certified Last used").wait_for()
     await photograph(page, "chooser-last-used")
+    assert await violations(page) == []
 
 
 async def test_a_test_sign_in_goes_to_the_real_provider_and_ends_on_its_trace(start: Start, chromium: BrowserContext) -> None:
@@ -232,11 +234,13 @@ async def test_a_test_sign_in_goes_to_the_real_provider_and_ends_on_its_trace(st
     page.on("console", lambda message: broken.append(message.text) if "Content Security Policy" in message.text else None)
     await page.goto(link)
     await photograph(page, "test-login")
+    assert await violations(page) == []
     await page.get_by_role("button", name="Start the test").press("Enter")
     await page.get_by_label("User name").fill("alice")
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("heading", name="Test sign-in: let in").wait_for()
     await photograph(page, "trace")
+    assert await violations(page) == []
     assert broken == []
     assert world.site.count("tickets_issued") == 0
     assert world.sessions() == []
