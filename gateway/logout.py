@@ -144,9 +144,9 @@ class LogoutPipeline:
         if port.logout is None:
             raise NotFound(f"{idp} has no logout")
         notice = await port.logout.notice(message)
+        entries = await self.register.index.of_session(port.registration, notice)  # before: a store that fails here has marked nothing
         if notice.proof_id is not None:
             await self._claim(f"{port.registration}:{notice.proof_id}", notice.proof_expires_at)
-        entries = await self.register.index.of_session(port.registration, notice)
         left = await self.ending.end(table, entries, Origin.PROVIDER)
         return Heard(notice=notice, complete=not left)
 

@@ -72,6 +72,8 @@ def verify_post(fields: Mapping[str, str], parameter: Parameter, certificates: S
 def read_query(raw_query: str, parameter: Parameter) -> Mapping[str, str]:
     """The parameters of the binding, still escaped; each at most once. Raises `SamlTooLarge`, `SamlMalformed`."""
     check_length(raw_query)
+    if not raw_query.isascii():
+        raise SamlMalformed("a query that is not ASCII")
     values: dict[str, str] = {}
     for pair in raw_query.split("&"):
         name, _, value = pair.partition("=")

@@ -61,10 +61,12 @@ def confirmation(request: web.Request, virtual_proxy: VirtualProxy) -> web.Respo
 async def leave(request: web.Request, virtual_proxy: VirtualProxy) -> web.Response:
     """End what this browser began. Its next login asks for a fresh sign-in, whatever the provider remembers."""
     services, trail = request[SERVICES], request[TRAIL]
-    handle = read_handle(request.cookies, secure=services.secure) or new_handle(services.entropy)
+    shown = read_handle(request.cookies, secure=services.secure)
+    handle = shown or new_handle(services.entropy)
     journey = Journey(virtual_proxy=virtual_proxy.name, browser=browser_digest(handle.value), began_at=services.clock.now())
     journey, onward = await services.logout.leave(trail.table, journey)
-    trail.headers.append(("Set-Cookie", set_cookie(signed_out(handle), secure=services.secure)))
+    if shown is not None:  # a POST of another site comes without it: a fresh one would take its place, and no logout find its sign-ins
+        trail.headers.append(("Set-Cookie", set_cookie(signed_out(shown), secure=services.secure)))
     return go_on(request, journey, onward)
 
 
