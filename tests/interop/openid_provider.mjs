@@ -50,8 +50,13 @@ function build(issuer, keys) {
       return { accountId: id, claims: () => claims };
     },
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
-    features: { devInteractions: { enabled: false }, jwtUserinfo: { enabled: true } },
-    // the built-in fetch refuses loopback, where the gateway's jwks.json is
+    features: {
+      devInteractions: { enabled: false },
+      jwtUserinfo: { enabled: true },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: { enabled: true, logoutSource: (ctx, form) => { ctx.type = 'html'; ctx.body = form; } },
+    },
+    // the built-in fetch refuses loopback, where the gateway's jwks.json and back-channel logout are
     fetch: (url, { dispatcher, ...rest }) => fetch(url, rest),
     ttl: { Interaction: 600, AuthorizationCode: 60, AccessToken: 600, IdToken: 600, Session: 3600, Grant: 3600 },
   });

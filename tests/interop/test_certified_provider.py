@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -31,6 +32,12 @@ async def start(worlds: Worlds) -> AsyncIterator[Start]:
         async def make(client: dict[str, Any], *, secrets: dict[str, bytes] | None = None, **keys: Any) -> World:
             port = unused_port()
             registered = {"client_id": "qlikgw", "redirect_uris": [f"http://127.0.0.1:{port}/idp/certified/callback"], **client}
+            ours = f"http://127.0.0.1:{port}/idp/certified"
+            registered |= {
+                "post_logout_redirect_uris": [f"{ours}/slo"],
+                "backchannel_logout_uri": f"{ours}/backchannel-logout",
+                "backchannel_logout_session_required": True,
+            }
             if registered.get("token_endpoint_auth_method") == "private_key_jwt":
                 registered["jwks_uri"] = f"http://127.0.0.1:{port}/idp/certified/jwks.json"
             issuer = await stack.enter_async_context(node_provider([registered]))
@@ -131,3 +138,61 @@ async def test_denied_consent_ends_on_a_page_that_offers_to_start_again(start: S
     assert (page.status, page.code) == (403, "QGW-204")
     assert "/vp/sales/login" in page.text
     assert not world.sessions()
+
+
+# ---- logout ------------------------------------------------------------------------------------------------------------------
+
+NODES = ("qlik1.corp.example", "qlik2.corp.example")
+
+
+async def signed_in_on_both_nodes(world: World) -> Browser:
+    """One session at the provider, one at each node; every one of them alive."""
+    browser = world.browser()
+    for node in NODES:
+        request = (await browser.get((await world.ask_hub(browser, node=node)).location)).location
+        assert (await browser.follow(await browser.get(request))).status == 200
+        assert (await world.ask_hub(browser, node=node)).status == 200
+    return browser
+
+
+async def issuer_of(world: World) -> str:
+    asked = await world.browser().get((await world.ask_hub(world.browser())).location)
+    return asked.location.partition("/auth?")[0]
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256", "ES256", "EdDSA"])
+async def test_a_logout_at_the_provider_reaches_every_hub_within_seconds(start: Start, algorithm: str) -> None:
+    """Back-Channel Logout 1.0: the provider signs its logout tokens as it signs ID tokens."""
+    world = await start({"client_secret": SECRET, "id_token_signed_response_alg": algorithm}, id_token_algorithms=[algorithm])
+    browser = await signed_in_on_both_nodes(world)
+    issuer = await issuer_of(world)
+    began = time.monotonic()
+    question = await browser.get(f"{issuer}/session/end")
+    assert (await browser.submit(question, logout="yes")).status in {200, 302, 303}
+    for node in NODES:
+        assert (await world.ask_hub(browser, node=node)).status == 302, "the hub asks for a login"
+        assert not world.sessions(node=node)
+    assert time.monotonic() - began < 5
+
+
+async def test_a_logout_in_qlik_sense_ends_the_providers_session_too(start: Start) -> None:
+    """RP-Initiated Logout 1.0: with `id_token_hint` the provider knows whose, and comes back with `state`."""
+    world = await start({"client_secret": SECRET})
+    browser = await signed_in_on_both_nodes(world)
+    onward = await browser.get(f"{world.url}/vp/sales/logout", Sec_Fetch_Site="same-site", Sec_Fetch_Mode="navigate")
+    assert all(not world.sessions(node=node) for node in NODES)
+    question = await browser.get(onward.location)
+    assert question.status == 200, question.text
+    last = await browser.follow(await browser.submit(question, logout="yes"))
+    assert last.url.startswith(f"{world.url}/idp/certified/slo?state=")
+    assert "You are signed out of Qlik Sense" in last.text
+
+
+async def test_the_provider_that_was_logged_out_of_asks_who_it_is(start: Start) -> None:
+    """Without `login_hint` this provider signs alice in; another user shows that no session of hers is left."""
+    world = await start({"client_secret": SECRET})
+    browser = await signed_in_on_both_nodes(world)
+    onward = await browser.get(f"{world.url}/vp/sales/logout", Sec_Fetch_Site="same-site", Sec_Fetch_Mode="navigate")
+    await browser.follow(await browser.submit(await browser.get(onward.location), logout="yes"))
+    assert (await sign_in(world, browser, user="bob")).status == 200
+    assert [session.user.user_id for session in world.sessions()] == ["bob"]
