@@ -42,12 +42,17 @@ class Encrypts(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Manner:
-    """How a provider answers. `post_only`: it takes requests by POST alone; `signs_metadata`: with the key that signs its answers."""
+    """How a provider answers.
+
+    `post_only`: it takes requests by POST alone; `signs_metadata`: with the key that signs its answers; `logs_out_by_post`: it takes
+    logout messages by POST alone.
+    """
 
     signs: Signs = Signs.ASSERTION
     encrypts: Encrypts | None = None
     post_only: bool = False
     signs_metadata: bool = False
+    logs_out_by_post: bool = False
 
 
 class ForeignProvider(Protocol):

@@ -60,6 +60,15 @@ class SimpleSamlPhp:
         query = urlencode({"spentityid": self.sp.entity_id, "RelayState": "https://elsewhere.example/"})
         return await self.sign_in(browser, await browser.get(f"{self.base}/saml2/idp/SSOService.php?{query}"))
 
+    async def sign_out(self, browser: Browser) -> Answer:
+        """Sign out at the provider itself; where its first redirect or form leads."""
+        return await browser.get(f"{self.base}/saml2/idp/SingleLogoutService.php?{urlencode({'ReturnTo': self.left_url})}")
+
+    @property
+    def left_url(self) -> str:
+        """Where a browser is when its session has ended everywhere. The page is not there, and need not be."""
+        return f"{self.base}/left"
+
     async def publish_next_key(self) -> None:
         self.describe({"new_privatekey": "next.key", "new_certificate": "next.crt"})
 
@@ -126,6 +135,9 @@ def hosted(manner: Manner) -> dict[str, Any]:
         "certificate": "idp.crt",
         "auth": "people",
         "SingleSignOnServiceBinding": [binding + "POST"] if manner.post_only else [binding + "Redirect", binding + "POST"],
+        "SingleLogoutServiceBinding": [binding + "POST"] if manner.logs_out_by_post else [binding + "Redirect", binding + "POST"],
+        "sign.logout": True,
+        "validate.logout": True,
         "saml20.sign.response": manner.signs is not Signs.ASSERTION,
         "saml20.sign.assertion": manner.signs is not Signs.RESPONSE,
         "assertion.encryption": manner.encrypts is not None,
