@@ -8,7 +8,8 @@ the browser. Finish: `finish` below, to be read aloud. It decides nothing by its
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,9 +22,9 @@ from gateway.errors import (
     LoginLoop,
     LoginMismatch,
     ProofAlreadyUsed,
-    ProofNotMarked,
     SignInTooWeak,
     StoreError,
+    StoreFailedLate,
     StoreFull,
     StoreRefused,
     StoreUnavailable,
@@ -131,7 +132,8 @@ class LoginPipeline:
         identity = await provider.port.finish(response, transaction.id, transaction.memo, demanded(provider, virtual_proxy))
         await self._claim_proof(transaction, identity)
         mapped = decide(provider, virtual_proxy, identity, idp)
-        await self.register.remember(transaction, identity, mapped.user, self.clock.now())  # before: no ticket that no logout would find
+        with spent():  # before the ticket: there is none that no logout would find
+            await self.register.remember(transaction, identity, mapped.user, self.clock.now())
         ticket = await route.proxy.issue_ticket(mapped.user, transaction.target_id)
         self.journal.record(
             LoginSucceeded(
@@ -188,10 +190,8 @@ class LoginPipeline:
             raise LoginAlreadyUsed("this transaction was finished before")
 
     async def _claim_proof(self, transaction: LoginTransaction, identity: VerifiedIdentity) -> None:
-        try:
+        with spent():
             first = await self.replay.claim(f"proof:{transaction.registration}:{digest(identity.proof_id)}", identity.proof_expires_at)
-        except StoreError as error:
-            raise ProofNotMarked(error.detail) from error
         if not first:
             raise ProofAlreadyUsed("the same ID token or assertion ended a login before")
 
@@ -211,6 +211,15 @@ def check_loop(tickets: Sequence[datetime], now: datetime) -> None:
 def recent(tickets: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
     """Those that count for a loop."""
     return tuple(ticket for ticket in tickets if now - ticket < LOOP_WINDOW)
+
+
+@contextmanager
+def spent() -> Iterator[None]:
+    """The provider's answer is used up: where the store fails here, a reload does not help. Raises `StoreFailedLate`."""
+    try:
+        yield
+    except StoreError as error:
+        raise StoreFailedLate(error.detail) from error
 
 
 def check_fresh(transaction: LoginTransaction, purpose: Purpose, now: datetime) -> None:

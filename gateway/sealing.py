@@ -61,6 +61,17 @@ class Sealer:
             raise UnreadableLogin("altered, or sealed under another name") from error
 
 
+class Pseudonyms:
+    """Keyed digests for one purpose (BLAKE2b, RFC 7693 §2.9): equal values have equal names; whose they are, only the ring can tell."""
+
+    def __init__(self, ring: Sequence[bytes], *, purpose: str) -> None:
+        self._keys = [_derive(key, f"names: {purpose}") for key in ring]
+
+    def of(self, value: str) -> tuple[str, ...]:
+        """The names of `value`, one for each key of the ring; that of the sealing key first."""
+        return tuple(hashlib.blake2b(value.encode(), digest_size=16, key=key).hexdigest() for key in self._keys)
+
+
 def _derive(key: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_SIZE, salt=None, info=b"qlikgw " + purpose.encode()).derive(key)
 

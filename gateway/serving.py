@@ -43,7 +43,7 @@ def services(shared: Shared, settings: GatewaySettings, table: RoutingTable) -> 
     # Without keys in the configuration one serves that was drawn at the start (the check has warned).
     ring = settings.cookie_keys or (shared.own_key,)
     register = Register(
-        index=shared.stores.index,
+        index=shared.stores.index_under(ring),
         sealer=Sealer(ring, purpose=MEMOS, longest=LONGEST_SEALED_MEMO),
         entropy=entropy,
         lifetime=settings.session_lifetime,
@@ -91,7 +91,7 @@ def guard(shared: Shared, settings: GatewaySettings) -> Guard:
 
 def logout_pipeline(shared: Shared, register: Register) -> LogoutPipeline:
     """The way back, over the same register."""
-    ending = Ending(index=shared.stores.index, clock=shared.clock, journal=shared.journal, together=SystemTogether(), later=shared.errands)
+    ending = Ending(index=register.index, clock=shared.clock, journal=shared.journal, together=SystemTogether(), later=shared.errands)
     return LogoutPipeline(
         register=register,
         ending=ending,

@@ -61,7 +61,7 @@ from gateway.errors.identity import (
 )
 from gateway.errors.kind import ACCOUNT, AGAIN, TELL_ADMIN, TELL_IDP, TELL_QLIK, Blame, GatewayError, InternalError
 from gateway.errors.load import LoginLoop, Overloaded, ProviderBusy, TooManyRequests
-from gateway.errors.operation import ConfigError, ProofNotMarked, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from gateway.errors.operation import ConfigError, StoreError, StoreFailedLate, StoreFull, StoreRefused, StoreUnavailable
 from gateway.errors.provider import (
     AddressRefused,
     DiscoveryRefused,
@@ -201,7 +201,6 @@ __all__ = [
     "PrefetchRefused",
     "PrefixUnknown",
     "ProofAlreadyUsed",
-    "ProofNotMarked",
     "ProviderAnswer",
     "ProviderBusy",
     "ProviderError",
@@ -235,6 +234,7 @@ __all__ = [
     "SignInTooOld",
     "SignInTooWeak",
     "StoreError",
+    "StoreFailedLate",
     "StoreFull",
     "StoreRefused",
     "StoreUnavailable",

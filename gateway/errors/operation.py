@@ -41,8 +41,8 @@ class StoreRefused(StoreError):
     code = "QGW-603"
 
 
-class ProofNotMarked(StoreError):
-    """The provider had confirmed the sign-in when the store failed. Its answer is spent: only a new login helps, not a reload."""
+class StoreFailedLate(StoreError):
+    """The store failed after the provider had confirmed the sign-in. Its answer is spent: only a new login helps, not a reload."""
 
     code = "QGW-604"
     advice = "Wait a moment, then open the Qlik link again. Loading this page once more does not help."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,11 +26,14 @@ class Shared(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Stores:
-    """Everything that a gateway keeps outside its cookies. No network before `start`. `shared`: None where all is in this process."""
+    """Everything that a gateway keeps outside its cookies. No network before `start`.
+
+    `index_under`: the index of sign-ins, sealed under a key ring where it is shared. `shared`: None where all is in this process.
+    """
 
     replay: ReplayStore
     counter: Counter
-    index: SessionIndex
+    index_under: Callable[[Sequence[bytes]], SessionIndex]
     shared: Shared | None = None
     _watching: asyncio.Task[None] | None = field(default=None, init=False)
 
@@ -51,17 +55,19 @@ def open_stores(address: StoreAddress, *, clock: Clock, entropy: Entropy, journa
     """The stores of one gateway."""
     counter = MemoryCounter(clock)
     if not address.shared:
-        return Stores(replay=MemoryReplayStore(clock), counter=counter, index=MemorySessionIndex(clock))
+        index = MemorySessionIndex(clock)
+        return Stores(replay=MemoryReplayStore(clock), counter=counter, index_under=lambda _: index)
     # The client library takes a third of a second and some memory to import, and most gateways have no shared store.
     from gateway.stores.health import Health  # noqa: PLC0415
     from gateway.stores.link import Link  # noqa: PLC0415
     from gateway.stores.redis import RedisCounter, RedisReplayStore  # noqa: PLC0415
+    from gateway.stores.redis_index import RedisSessionIndex  # noqa: PLC0415
     from gateway.stores.watch import Watch  # noqa: PLC0415
 
     link = Link(address, Health(journal))
     return Stores(
         replay=RedisReplayStore(link, clock=clock, entropy=entropy),
         counter=RedisCounter(link, local=counter),
-        index=MemorySessionIndex(clock),
+        index_under=lambda ring: RedisSessionIndex(link, ring=ring, clock=clock, entropy=entropy),
         shared=Watch(link, journal),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,10 +11,10 @@ import pytest
 from gateway.model import IdpSession, LogoutNotice, QlikUser, SignedIn
 from gateway.ports import SessionIndex
 from gateway.stores.memory_index import MemorySessionIndex
+from tests.conformance.kinds import Kind
 from tests.fakes import NOON, FixedClock
 
-Make = Callable[[FixedClock], SessionIndex]
-INDEXES: dict[str, Make] = {"memory": MemorySessionIndex}
+RING = (b"k" * 32,)
 ISSUER = "https://op.example"
 
 ENTRY = SignedIn(
@@ -30,14 +30,9 @@ ENTRY = SignedIn(
 )
 
 
-@pytest.fixture(params=INDEXES)
-def make(request: pytest.FixtureRequest) -> Make:
-    return INDEXES[request.param]
-
-
 @pytest.fixture
-def index(make: Make) -> SessionIndex:
-    return make(FixedClock())
+def index(kind: Kind) -> SessionIndex:
+    return kind.first.index_under(RING)
 
 
 def session(subject: str = "alice", session_id: str | None = "sid-1", issuer: str = ISSUER) -> IdpSession:
@@ -134,15 +129,43 @@ async def test_a_newer_sign_in_is_not_forgotten_in_the_place_of_an_older_one(ind
     assert await index.of_browser("browser-1") == (newer,)
 
 
-async def test_an_entry_is_found_until_its_end_and_not_longer(make: Make) -> None:
-    clock = FixedClock()
-    index = await filled(make(clock), ENTRY)
-    clock.advance(timedelta(hours=23, minutes=59))
+async def test_an_entry_is_found_until_its_end_and_not_longer(kind: Kind, index: SessionIndex) -> None:
+    await filled(index, ENTRY)
+    kind.pass_time(timedelta(hours=23, minutes=59))
     assert await index.of_browser("browser-1")
-    clock.advance(60)
+    kind.pass_time(timedelta(seconds=60))
     assert await index.of_browser("browser-1") == ()
     assert await index.of_session("r1", notice("alice")) == ()
     assert await index.of_user("sales", ENTRY.user) == ()
+
+
+async def test_what_one_replica_remembers_another_finds_and_forgets(kind: Kind) -> None:
+    here, there = (stores.index_under(RING) for stores in kind.replicas)
+    await here.remember(ENTRY)
+    assert await there.of_browser("browser-1") == (ENTRY,)
+    await there.forget(ENTRY)
+    assert await here.of_browser("browser-1") == ()
+
+
+async def test_many_sign_ins_at_once_are_all_found(index: SessionIndex) -> None:
+    entries = [replace(ENTRY, browser=f"browser-{number}", session=session(session_id=f"sid-{number}")) for number in range(50)]
+    await asyncio.gather(*map(index.remember, entries))
+    assert set(await index.of_session("r1", notice("alice"))) == set(entries)
+    assert set(await index.of_user("sales", ENTRY.user)) == set(entries)
+    await asyncio.gather(*map(index.forget, entries[1:]))
+    assert await index.of_session("r1", notice("alice")) == (entries[0],)
+
+
+async def test_names_of_any_characters_are_kept(index: SessionIndex) -> None:
+    strange = replace(
+        ENTRY,
+        session=session('{"a": "ä"}\n\0', "\U0001f600|,"),
+        user=QlikUser(directory="ZÜRICH", user_id="O'Neil (x) \u2028"),
+        memo=None,
+    )
+    await index.remember(strange)
+    assert await index.of_user("sales", strange.user) == (strange,)
+    assert await index.of_session("r1", notice(strange.session.subject, "\U0001f600|,")) == (strange,)
 
 
 async def test_the_memory_index_drops_the_oldest_where_it_is_full_and_counts_it() -> None:

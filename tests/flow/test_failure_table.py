@@ -163,7 +163,7 @@ async def test_a_fault_of_ours(world: World, log: io.StringIO) -> None:
     loaded = config.load(world.folder, environ={})
     assert loaded.configuration
     await world.gateway.stop()
-    stores = Stores(replay=Faulty(), counter=MemoryCounter(world.clock), index=MemorySessionIndex(world.clock))
+    stores = Stores(replay=Faulty(), counter=MemoryCounter(world.clock), index_under=lambda _: MemorySessionIndex(world.clock))
     world.gateway = Gateway(loaded.configuration, clock=world.clock, stores=stores)
     await world.gateway.start()
     answer = await world.sign_in(world.browser())

@@ -106,7 +106,7 @@ async def test_a_full_store_refuses_with_503_and_the_login_goes_on_once_there_is
     world.gateway = Gateway(
         loaded.configuration,
         clock=world.clock,
-        stores=Stores(replay=store, counter=MemoryCounter(world.clock), index=MemorySessionIndex(world.clock)),
+        stores=Stores(replay=store, counter=MemoryCounter(world.clock), index_under=lambda _: MemorySessionIndex(world.clock)),
     )
     await world.gateway.start()
     for key in "ab":

@@ -16,7 +16,7 @@ from gateway.stores.memory import MemoryReplayStore
 from gateway.stores.memory_index import MemorySessionIndex
 from gateway.stores.opening import Stores
 from tests.flow.conftest import Worlds
-from tests.flow.world import World
+from tests.flow.world import World, start_gateway
 from tests.peers.redis import RedisServer
 
 Adopt = Callable[[World], Awaitable[None]]
@@ -65,6 +65,35 @@ async def test_while_the_store_is_down_no_login_ends_and_afterwards_it_does_with
     assert world.site.count("tickets_issued") == 1
 
 
+SAME_SITE = {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+
+
+@pytest.mark.needs("redis")
+async def test_a_logout_ends_what_another_replica_signed_in(world: World) -> None:
+    browser = world.browser()
+    assert (await world.sign_in(browser)).status == 200
+    await world.gateway.stop()
+    world.gateway, _ = await start_gateway(world.folder, world.clock)
+    assert len(world.sessions()) == 1
+    answer = await browser.get(f"{world.url}/vp/sales/logout", **SAME_SITE)
+    assert answer.status == 200
+    assert "You are signed out of Qlik Sense" in answer.text
+    assert not world.sessions()
+
+
+@pytest.mark.needs("redis")
+async def test_a_logout_while_the_store_is_down_says_so_and_works_afterwards(world: World, redis: RedisServer) -> None:
+    browser = world.browser()
+    assert (await world.sign_in(browser)).status == 200
+    redis.freeze()
+    answer = await browser.get(f"{world.url}/vp/sales/logout", **SAME_SITE)
+    assert (answer.status, answer.code) == (503, "QGW-601")
+    assert len(world.sessions()) == 1
+    redis.thaw()
+    assert (await browser.get(f"{world.url}/vp/sales/logout", **SAME_SITE)).status == 200
+    assert not world.sessions()
+
+
 class FailsAtTheProof:
     """A store that dies while the provider is asked."""
 
@@ -83,7 +112,9 @@ async def test_a_store_that_dies_after_the_provider_confirmed_leaves_nothing_to_
     assert loaded.configuration
     await world.gateway.stop()
     stores = Stores(
-        replay=FailsAtTheProof(MemoryReplayStore(world.clock)), counter=MemoryCounter(world.clock), index=MemorySessionIndex(world.clock)
+        replay=FailsAtTheProof(MemoryReplayStore(world.clock)),
+        counter=MemoryCounter(world.clock),
+        index_under=lambda _: MemorySessionIndex(world.clock),
     )
     world.gateway = Gateway(loaded.configuration, clock=world.clock, stores=stores)
     await world.gateway.start()

@@ -15,6 +15,10 @@ from tests.ports import unused_port
 
 PATIENCE = 20.0
 """Seconds until a server that was started, or a set of them, must be ready."""
+_SORTED_SETS = "+zadd +zrem +zcard +zrange +zrangebyscore +zremrangebyrank"
+RIGHTS = f"+ping +info +eval +set +get +incr +pexpire +pttl +hset +hget +hdel +hexists {_SORTED_SETS} ~qlikgw:*"
+"""What a user of the server needs: the manual has the same line."""
+RIGHTS_IN_A_CLUSTER = "+cluster|slots +cluster|info +command"
 
 
 def until(true: object, *, what: str, patience: float = PATIENCE) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,10 +15,11 @@ from gateway.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from gateway.events import StoreFound, StoreLost
 from tests.fakes import NOON, FixedClock
 from tests.peers.between import Between
-from tests.peers.redis import PATIENCE, RedisCluster, RedisServer, Watched, until
+from tests.peers.redis import PATIENCE, RIGHTS, RIGHTS_IN_A_CLUSTER, RedisCluster, RedisServer, Watched, until
 from tests.stores.opened import Opened, opened
 
 pytestmark = pytest.mark.needs("redis")
+MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 SOON = NOON + timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 NOTICED = 1.5
@@ -352,9 +354,9 @@ async def test_a_killed_node_of_a_cluster_is_noticed_and_used_again_after_its_re
 
 
 async def test_a_user_of_a_cluster_needs_no_more_rights_than_the_manual_says(cluster: RedisCluster) -> None:
-    rights = ("~qlikgw:*", "resetchannels", "+ping", "+info", "+set", "+get", "+eval", "+incr", "+pexpire")
+    assert RIGHTS_IN_A_CLUSTER in MANUAL.read_text()
     for node in cluster.nodes:
-        node.ask("acl", "setuser", "gateway", "on", ">hunter2", *rights, "+cluster|slots", "+cluster|info", "+command")
+        node.ask("acl", "setuser", "gateway", "on", ">hunter2", "resetchannels", *RIGHTS.split(), *RIGHTS_IN_A_CLUSTER.split())
     async with used(cluster.url.replace("://", "://gateway:hunter2@")) as replica:
         assert await everywhere(replica, "a") == [True] * 30
         assert await everywhere(replica, "a") == [False] * 30

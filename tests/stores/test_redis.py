@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +15,13 @@ from gateway.events import StoreFound, StoreLost, StoreMayForget
 from gateway.stores.address import read_store_address
 from tests.fakes import NOON
 from tests.peers.between import Between
-from tests.peers.redis import RedisServer
+from tests.peers.redis import RIGHTS, RedisServer
 from tests.ports import unused_port
 from tests.stores.opened import opened
+from tests.stores.test_redis_index import ENTRY
 
 pytestmark = pytest.mark.needs("redis")
+MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
 SOON = NOON + timedelta(minutes=15)
 
 
@@ -92,13 +95,17 @@ async def test_a_password_and_a_database_are_used() -> None:
 
 
 async def test_a_user_needs_no_more_rights_than_the_manual_says(redis: RedisServer) -> None:
-    rights = ("~qlikgw:*", "resetchannels", "+ping", "+info", "+set", "+get", "+eval", "+incr", "+pexpire")
-    redis.ask("acl", "setuser", "gateway", "on", ">hunter2", *rights)
+    assert RIGHTS in MANUAL.read_text()
+    redis.ask("acl", "setuser", "gateway", "on", ">hunter2", "resetchannels", *RIGHTS.split())
     async with opened(f"redis://gateway:hunter2@127.0.0.1:{redis.port}") as replica:
         assert [type(event) for event in await replica.look()] == [StoreFound]
         assert await replica.stores.replay.claim("a", SOON)
         assert not await replica.stores.replay.claim("a", SOON)
         assert await replica.stores.counter.add("a", timedelta(minutes=1)) == 1
+        index = replica.stores.index_under([b"k" * 32])
+        await index.remember(ENTRY)
+        assert await index.of_browser(ENTRY.browser) == (ENTRY,)
+        await index.forget(ENTRY)
         assert not replica.journal.of(StoreLost)
 
 
