@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -15,10 +16,11 @@ from click.testing import CliRunner
 from gateway import config
 from gateway.cli import main
 from gateway.demo.site.browser import TICKET_PARAMETERS
+from gateway.events import ConfigRefused, ConfigReloaded
 from gateway.model import JsonValue
 from tests.flow.estate import FILES, PORTAL, Estate, answer_of, choose, finish, load, start_estate, stop_estate
-from tests.flow.living import edit, follow
-from tests.flow.world import Browser
+from tests.flow.living import edit, follow, put
+from tests.flow.world import Answer, Browser
 
 ALICE: dict[str, JsonValue] = {
     "oid": "7e5b3f0a-0001",
@@ -299,3 +301,89 @@ async def test_a_login_whose_registration_changed_in_the_middle_starts_again(est
     assert "Start again" in page.text
     assert estate.signed_in(site) == []
     assert (await finish(other, bystander)).status == 200
+
+
+# ---- test sign-ins ------------------------------------------------------------------------------------------------------
+
+
+async def trial(estate: Estate, door: str, idp: str) -> Answer:
+    """Mint a link, open it, press the button, sign in at the provider; what comes back."""
+    body = json.dumps({"idp": idp, "vp": door}).encode()
+    minted = await estate.browser().send(
+        "POST", f"{estate.management}/test-logins", headers={"Content-Type": "application/json"}, body=body
+    )
+    assert minted.status == 200, minted.text
+    browser = estate.browser()
+    started = await browser.submit(await browser.get(minted.json()["url"]))
+    onward = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', started.text)
+    assert onward, started.text
+    return await finish(browser, await answer_of(browser, await browser.get(urljoin(started.url, unescape(onward[1])))))
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_test_sign_in_at_each_door_by_each_provider_and_its_copied_case(estate: Estate, door: str) -> None:
+    """No ticket, nobody signed in; what was shown is what a login there becomes; and the copied test is one that `check` runs."""
+    site, prefix, idp, (directory, user_id, attributes) = DOORS[door]
+    name = {"": "hub", "admin": "qmc", "ext": "extranet"}[prefix]
+    page = await trial(estate, name, idp)
+    assert "Test sign-in: let in" in page.text
+    claims, ticket, case = (unescape(text) for text in re.findall(r"<pre[^>]*>(.*?)</pre>", page.text, re.DOTALL))
+    told = json.loads(ticket)
+    assert (told["UserDirectory"], told["UserId"]) == (directory, user_id)
+    assert told["Attributes"] == [{name: value} for name, values in attributes.items() for value in values]
+    assert json.loads(claims)
+    assert ("name_id:" in case) == (idp in estate.saml)
+    assert (estate.sites[site].count("tickets_issued"), estate.signed_in(site)) == (0, [])
+    assert "qlikgw_logins_total{" not in await estate.metrics()
+    file = estate.folder / f"{idp}.yaml"
+    file.write_text(f"{file.read_text().partition('tests:')[0]}tests:\n{case}\n")
+    assert load(estate.folder).problems == ()
+    file.write_text(file.read_text().replace(f"value: {directory}", "value: ELSEWHERE").replace("[trim, upper]", "[trim]"))
+    assert "QGW-524" in {problem.code.value for problem in load(estate.folder).problems}
+
+
+# ---- what a reload does not take ----------------------------------------------------------------------------------------
+
+
+async def test_a_reload_that_breaks_a_test_of_a_provider_is_refused_and_the_last_good_one_serves_on(estate: Estate) -> None:
+    life = follow(estate, load=lambda: load(estate.folder))
+    edit(estate, "entra.yaml", lambda provider: provider["mapping"]["attributes"]["sso_role"].pop("steps"))
+    assert not await life.reloader.reload()
+    (event,) = [life.told.events.get_nowait()]
+    assert isinstance(event, ConfigRefused)
+    assert any("entra.yaml" in error and "QGW-524: test 'an administrator'" in error for error in event.errors), event.errors
+    assert "qlikgw_config_last_reload_successful 0.0" in await estate.metrics()
+    browser = estate.browser()
+    assert (await finish(browser, await answer_of(browser, await choose(estate, browser, "corp", "", "entra")))).status == 200
+    assert estate.signed_in("corp")[0][3] == ENTRA
+
+
+async def test_a_table_in_a_file_is_followed_like_the_folder(estate: Estate) -> None:
+    """`table: {file: …}` lies beside the folder; a new line in it is in use without a restart, and one that breaks it is refused."""
+    table = estate.folder.parent / "tables" / "groups.csv"
+    table.parent.mkdir()
+    put(table, "from,to\nsales,Resellers\n")
+    steps = [{"table": {"file": "../tables/groups.csv"}}]
+    edit(estate, "partners.yaml", lambda provider: provider["mapping"]["attributes"]["sso_role"].update(steps=steps))
+    life = follow(estate, load=lambda: load(estate.folder))
+    assert await life.reloader.reload()
+
+    async def roles() -> list[str]:
+        browser = estate.browser()
+        assert (await finish(browser, await answer_of(browser, await choose(estate, browser, "dmz", "ext", "partners")))).status == 200
+        return estate.signed_in("dmz")[-1][3]["sso_role"]
+
+    assert await roles() == ["Resellers"]
+    life.go_on()
+    try:
+        put(table, "from,to\nsales,Resellers\nsales,EMEA\nfinance,Invoices\n")
+        while not isinstance(event := await life.told.events.get(), ConfigReloaded) or "identity provider partners" not in event.changed:
+            pass
+        assert await roles() == ["Resellers", "EMEA", "Invoices"]
+        put(table, "from;from\n")
+        (error,) = (await life.refusal()).errors
+        assert error.startswith("partners.yaml:")
+        assert "the first line of a table in CSV is from,to" in error
+        assert await roles() == ["Resellers", "EMEA", "Invoices"]
+    finally:
+        await life.rest()
