@@ -28,6 +28,15 @@ class VirtualProxy:
         """What stands before its resources at the browser's face: '/sales', or nothing."""
         return f"/{self.prefix}" if self.prefix else ""
 
+    @property
+    def logout_uri(self) -> str | None:
+        """Where the link leads by which users sign out: an administrator has placed it, Qlik Sense has no setting for it [I].
+
+        It stands beside the module's address for logins; None for a module of another shape.
+        """
+        start = self.module_uri.removesuffix("/login")
+        return f"{start}/logout" if start != self.module_uri else None
+
     def cookie(self, *, secure: bool) -> str:
         """The session cookie's name.
 

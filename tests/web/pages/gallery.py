@@ -7,18 +7,21 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 from gateway.errors import AccessDenied, LoginExpired, NodeNotVerified
-from gateway.model import FormPost
+from gateway.model import FormPost, Journey
 from gateway.web.pages import (
     Choice,
     MailSearch,
     Page,
     Ways,
     chooser_page,
+    confirm_page,
     error_page,
     form_page,
     frame_page,
+    heard_page,
     onward_page,
     redeem_page,
+    signed_out_page,
     trial_page,
     trial_start_page,
 )
@@ -40,9 +43,16 @@ NAMES = (
     "trial-start",
     "trial",
     "trial-refused",
+    "frame-out",
+    "confirm",
+    "signed-out",
+    "signed-out-partly",
+    "signed-out-unknown",
+    "heard",
 )
 
 
+JOURNEY = Journey(virtual_proxy="sales", browser="digest", began_at=NOW)
 TRACE = Trace(
     idp="entra",
     virtual_proxy="sales",
@@ -95,6 +105,14 @@ def gallery(origin: str = "https://idp.example.com") -> dict[str, Page]:
         "trial-refused": trial_page(
             replace(TRACE, code="QGW-306", title="You do not have access", detail="it gave false", ticket_request=None)
         ),
+        "frame-out": frame_page(url="/vp/sales/logout", leaving=True),
+        "confirm": confirm_page(url="/vp/sales/logout", token="AbC-9", virtual_proxy="sales"),
+        "signed-out": signed_out_page(replace(JOURNEY, ended=("sales", "hr")), open_providers=[], sign_in="https://qlik.example.com/hub/"),
+        "signed-out-partly": signed_out_page(
+            replace(JOURNEY, ended=("sales",), left=("hr",)), open_providers=["Contoso"], sign_in="https://qlik.example.com/hub/"
+        ),
+        "signed-out-unknown": signed_out_page(JOURNEY, open_providers=[], sign_in="https://qlik.example.com/hub/"),
+        "heard": heard_page(),
         "onward": onward_page(url="/vp/sales/login?targetId=8e2b&idp=entra", provider="Contoso"),
     }
 

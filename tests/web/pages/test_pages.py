@@ -33,6 +33,8 @@ from gateway.web.pages.sentences import SENTENCES, WHO_CAN_FIX_IT
 from gateway.web.trace import Line, Trace
 from tests.web.pages.gallery import NAMES, NOW, REFERENCE, Seen, gallery
 
+FRAMED = {"frame", "frame-out", "heard"}
+
 HOSTILE = """</style></script>"><script>alert(1)</script>' onload=x &amp; {{ 7 * 7 }} {0.__class__}"""
 HOSTILE_URL = """https://x.example/"><script>alert(1)</script>'&quot;{{7*7}}"""
 ALL_ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GatewayError)]
@@ -166,10 +168,9 @@ def test_every_policy_begins_from_nothing(name: str) -> None:
     policy = directives(gallery()[name])
     assert (policy["default-src"], policy["base-uri"]) == ("'none'", "'none'")
     assert "unsafe" not in gallery()[name].csp
-    assert policy["frame-ancestors"] == ("*" if name == "frame" else "'none'")
-    assert policy.get("form-action") == {"form": None, "chooser-mail": "'self'", "chooser-failed": "'self'", "trial-start": "'self'"}.get(
-        name, "'none'"
-    )
+    assert policy["frame-ancestors"] == ("*" if name in FRAMED else "'none'")
+    own_forms = dict.fromkeys(("chooser-mail", "chooser-failed", "trial-start", "confirm"), "'self'")
+    assert policy.get("form-action") == {"form": None, **own_forms}.get(name, "'none'")
 
 
 def test_the_policy_of_the_form_page_does_not_bind_the_redirects_after_the_form() -> None:
@@ -214,8 +215,8 @@ def test_every_page_is_sent_with_the_headers_that_keep_it_to_itself(name: str) -
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == ("strict-origin" if name == "form" else "no-referrer")
-    assert headers.get("X-Frame-Options") == (None if name == "frame" else "DENY")
-    assert headers.get("Cross-Origin-Resource-Policy") == (None if name == "frame" else "same-origin")
+    assert headers.get("X-Frame-Options") == (None if name in FRAMED else "DENY")
+    assert headers.get("Cross-Origin-Resource-Policy") == (None if name in FRAMED else "same-origin")
     assert "camera=()" in headers["Permissions-Policy"]
 
 
