@@ -9,7 +9,7 @@ import os
 import secrets
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import zip_longest
@@ -30,7 +30,7 @@ from gateway.routing import Live, RoutingTable
 from gateway.sealing import KEY_SIZE
 from gateway.serving import Shared
 from gateway.stores.opening import Stores, open_stores
-from gateway.system import SystemClock, SystemEntropy
+from gateway.system import SystemClock, SystemEntropy, tend
 from gateway.web.door import Door
 from gateway.web.pressure import Pressure
 from gateway.web.routes import gateway_application, management_application
@@ -102,8 +102,8 @@ class Gateway:
             ports.append(await door.open())
             self._doors.append(door)
         self.pressure.start()
-        self._stores.start()
-        self._errands_task = asyncio.create_task(self._errands.run(self._in_use))
+        self._stores.start(self._tended)
+        self._errands_task = self._tended(lambda: self._errands.run(self._in_use))
         self._mark_ready(True)
         addresses = Addresses(gateway=ports[0], management=ports[1])
         self.journal.note("started", gateway=addresses.gateway, management=addresses.management, public_url=settings.public_url)
@@ -141,6 +141,10 @@ class Gateway:
         await self._builder.close()
         await self._stores.close()
         self.journal.note("stopped")
+
+    def _tended(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        """Work in the background that a fault of ours must not end in silence."""
+        return asyncio.create_task(tend(work, self.journal.crash))
 
     @contextlib.contextmanager
     def _in_use(self) -> Iterator[tuple[RoutingTable, Ending]]:

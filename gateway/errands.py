@@ -57,9 +57,11 @@ class Errands:
             self._running = len(due)
             try:
                 with using() as (table, ending):
-                    await asyncio.gather(*(ending.again(table, errand) for errand in due))
+                    outcomes = await asyncio.gather(*(ending.again(table, errand) for errand in due), return_exceptions=True)
             finally:
                 self._running = 0
+            for fault in filter(None, outcomes):  # of ours: the others have had their turn
+                raise fault
 
     def _take(self) -> list[Errand]:
         now = self._clock.now()

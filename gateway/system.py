@@ -1,14 +1,16 @@
-"""The real clock, the real randomness and the real simultaneity: the only place that has them."""
+"""The real clock, the real randomness, the real simultaneity and what goes on behind it: the only place that has them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+PAUSE: Final = 1.0
+"""Seconds before work that ended by a fault begins again."""
 
 
 class SystemClock:
@@ -30,3 +32,16 @@ class SystemTogether:
 
     async def run(self, calls: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         return list(await asyncio.gather(*calls))
+
+
+async def tend(work: Callable[[], Awaitable[None]], told: Callable[[BaseException], None], *, pause: float = PAUSE) -> None:
+    """Do work that has no end, until cancelled. Where it ends by a fault of ours, that is told, and it begins again."""
+    while True:
+        attempt = asyncio.ensure_future(work())
+        try:
+            await asyncio.wait([attempt])
+        finally:
+            attempt.cancel()
+        if (fault := attempt.exception()) is not None:
+            told(fault)
+        await asyncio.sleep(pause)

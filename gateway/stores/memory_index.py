@@ -17,6 +17,9 @@ from gateway.ports import Clock
 CAPACITY = 10_000
 """Entries held at most, the oldest goes first: about 30 MiB, most of it what the providers' logouts need."""
 
+EACH = 200
+"""Entries of one user in one virtual proxy at most, whose own oldest goes first: nobody pushes others out by signing in again and again."""
+
 _Id = bytes
 
 
@@ -37,6 +40,9 @@ class MemorySessionIndex:
         self._entries[name] = entry
         for key in _keys(entry):
             self._found_by.setdefault(key, {})[name] = None
+        of_user = self._found_by[_user(entry.virtual_proxy, entry.user)]
+        if len(of_user) > EACH:
+            self._remove(next(iter(of_user)))
         self._make_room()
 
     async def of_browser(self, browser: str) -> tuple[SignedIn, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,10 +37,10 @@ class Stores:
     shared: Shared | None = None
     _watching: asyncio.Task[None] | None = field(default=None, init=False)
 
-    def start(self) -> None:
-        """Watch the shared store from now on. Whether it works or not, this does."""
+    def start(self, tended: Callable[[Callable[[], Awaitable[None]]], asyncio.Task[None]]) -> None:
+        """Watch the shared store from now on. Whether it works or not, this does. `tended` keeps the watch alive."""
         if self.shared is not None:
-            self._watching = asyncio.get_running_loop().create_task(self.shared.run())
+            self._watching = tended(self.shared.run)
 
     async def close(self) -> None:
         """No request is in hand any more."""
