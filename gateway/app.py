@@ -123,6 +123,8 @@ class Gateway:
             raise
         before, self._state = self._state, state
         self._services.swap(state.services, when_free=lambda: self._builder.retire(before))
+        if configuration.gateway.store != self.settings.store and configuration.gateway.store.place == self._started_with.store.place:
+            self._stores.renew(configuration.gateway.store)
         self.settings = configuration.gateway
         return needs_restart(self._started_with, configuration.gateway)
 
@@ -188,7 +190,7 @@ def needs_restart(started_with: GatewaySettings, now: GatewaySettings) -> tuple[
     changed = {
         "listen": socket(started_with.listen) != socket(now.listen),
         "management": started_with.management != now.management,
-        "store": started_with.store != now.store,
+        "store": started_with.store.place != now.store.place,
     }
     return tuple(name for name, differs in changed.items() if differs)
 

@@ -10,7 +10,7 @@ Pure: parses and compares, connects to nothing, and its sentences never repeat t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, unquote
@@ -63,6 +63,11 @@ class StoreAddress:
     def shared(self) -> bool:
         """Whether several replicas can use it."""
         return self.kind is not StoreKind.MEMORY
+
+    @property
+    def place(self) -> StoreAddress:
+        """Which store it is, however one gets in: two addresses with the same place hold the same marks."""
+        return replace(self, credentials=Credentials(), sentinel=Credentials(), ca=None)
 
 
 IN_MEMORY: Final = StoreAddress(kind=StoreKind.MEMORY)

@@ -11,6 +11,7 @@ The same for one server, Sentinels and a cluster. The only module that knows red
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
@@ -49,6 +50,7 @@ CLOSING: Final = 2.0
 
 Word: TypeAlias = str | bytes | int
 Client: TypeAlias = "Redis | RedisCluster"
+Clients: TypeAlias = "tuple[Client, Sentinel | None]"
 
 _FINAL = (OutOfMemoryError, NoPermissionError, AuthenticationError)
 """What no other connection and no other primary would make better."""
@@ -61,45 +63,66 @@ class Link:
         self.health = health
         self._clustered = address.kind is StoreKind.CLUSTER
         self._free = asyncio.Semaphore(CONNECTIONS)
-        self._client, self._sentinel = _client(address)
+        self._clients = _client(address)
+        self._former: dict[asyncio.Task[None], Clients] = {}
+
+    def renew(self, address: StoreAddress) -> None:
+        """Get in by another password, or trust other roots, from the next command on. Those on their way end as they began."""
+        former, self._clients = self._clients, _client(address)
+        task = asyncio.get_running_loop().create_task(_close_later(former))
+        self._former[task] = former
+        task.add_done_callback(lambda task: self._former.pop(task, None))
+
+    @property
+    def _client(self) -> Client:
+        return self._clients[0]
 
     async def send(self, *words: Word) -> Any:  # noqa: ANN401 - what a server answers depends on the command
         """One command on the server that holds its key. Raises `StoreError`."""
-        return await self._guarded(words, {})
+        return await self._vital(words, {})
 
     async def send_everywhere(self, *words: Word) -> list[Any]:
-        """One command without a key, on every primary. Raises `StoreError`."""
+        """One question without a key, to every primary. Raises `StoreError`; the store may work all the same."""
         if not self._clustered:
-            return [await self.send(*words)]
+            return [await self._guarded(words, {})]
         answers = await self._guarded(words, {"target_nodes": RedisCluster.PRIMARIES})
         return list(answers.values()) if isinstance(answers, dict) else [answers]
 
     async def check(self) -> None:
         """See that every part of the store works, with a write. Raises `StoreError`."""
-        if self._clustered and any(answer.get("cluster_state") != "ok" for answer in await self.send_everywhere("CLUSTER INFO")):
-            error = StoreUnavailable("a node holds the cluster for incomplete")
-            self.health.lost(error)
-            raise error
+        if self._clustered:
+            try:
+                await self._check_cluster()
+            except StoreError as error:
+                self.health.lost(error)
+                raise
         await self.send("SET", "qlikgw:look", "1", "PX", 60_000)
 
     async def close(self) -> None:
         """Close every connection, also those of a server that does not answer."""
+        former = dict(self._former)
+        for task in former:
+            task.cancel()
+        await asyncio.gather(*map(_close, (self._clients, *former.values())))
+
+    async def _check_cluster(self) -> None:
+        for answer in await self.send_everywhere("CLUSTER INFO"):
+            if not isinstance(answer, dict) or answer.get("cluster_state") != "ok":
+                raise StoreUnavailable("a node holds the cluster for incomplete")
+
+    async def _vital(self, words: tuple[Word, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as above
         try:
-            async with asyncio.timeout(CLOSING):
-                await self._client.aclose()
-                if self._sentinel is not None:
-                    await self._sentinel.aclose()
-        except (RedisError, OSError):
-            pass
+            return await self._guarded(words, options)
+        except StoreError as error:
+            self.health.lost(error)
+            raise
 
     async def _guarded(self, words: tuple[Word, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as above
         try:
             async with asyncio.timeout(DEADLINE), self._free:
                 return await self._twice(words, options)
         except Exception as cause:
-            error = _translated(cause)
-            self.health.lost(error)
-            raise error from cause
+            raise _translated(cause) from cause
 
     async def _twice(self, words: tuple[Word, ...], options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - as above
         try:
@@ -122,6 +145,21 @@ class Link:
             await self._client.connection_pool.disconnect(inuse_connections=False)
 
 
+async def _close_later(clients: Clients) -> None:
+    """When no command can be on its way by them any more."""
+    await asyncio.sleep(DEADLINE)
+    await _close(clients)
+
+
+async def _close(clients: Clients) -> None:
+    client, sentinel = clients
+    with contextlib.suppress(RedisError, OSError):
+        async with asyncio.timeout(CLOSING):
+            await client.aclose()
+            if sentinel is not None:
+                await sentinel.aclose()
+
+
 def _translated(cause: Exception) -> StoreError:
     """Our error for the library's. Its texts may quote a command: of a refusal only the first word is kept, which is its kind."""
     kind = type(cause).__name__
@@ -135,7 +173,7 @@ def _translated(cause: Exception) -> StoreError:
     return StoreUnavailable(f"no answer within {DEADLINE} s" if isinstance(cause, TimeoutError) else kind)
 
 
-def _client(address: StoreAddress) -> tuple[Client, Sentinel | None]:
+def _client(address: StoreAddress) -> Clients:
     options = _options(address) | _login(address.credentials)
     if address.kind is StoreKind.CLUSTER:
         nodes = [ClusterNode(host, port) for host, port in address.servers]

@@ -20,6 +20,9 @@ class Shared(Protocol):
     async def run(self) -> None:
         """Watch until cancelled."""
 
+    def renew(self, address: StoreAddress) -> None:
+        """Go on by another password, or other roots."""
+
     async def close(self) -> None:
         """Close every connection."""
 
@@ -41,6 +44,11 @@ class Stores:
         """Watch the shared store from now on. Whether it works or not, this does. `tended` keeps the watch alive."""
         if self.shared is not None:
             self._watching = tended(self.shared.run)
+
+    def renew(self, address: StoreAddress) -> None:
+        """The same store by another password or other roots, from now on."""
+        if self.shared is not None:
+            self.shared.renew(address)
 
     async def close(self) -> None:
         """No request is in hand any more."""

@@ -11,6 +11,7 @@ from typing import Final
 from gateway.errors import StoreError
 from gateway.events import StoreMayForget
 from gateway.ports import Journal
+from gateway.stores.address import StoreAddress
 from gateway.stores.link import Link
 
 EVERY: Final = 1.0
@@ -35,6 +36,10 @@ class Watch:
         """The connections, too."""
         await self._link.close()
 
+    def renew(self, address: StoreAddress) -> None:
+        """The same store, by another password or other roots."""
+        self._link.renew(address)
+
     async def look(self) -> None:
         """Once. What is wrong is told by `Health`."""
         try:
@@ -46,7 +51,10 @@ class Watch:
 
     async def _check_policy(self) -> None:
         """A store that was down may have come back with other settings."""
-        policies = {policy for policy in await eviction_policies(self._link) if policy != KEEPS_ALL}
+        try:
+            policies = {policy for policy in await eviction_policies(self._link) if policy != KEEPS_ALL}
+        except StoreError:  # not allowed to ask, or gone again: the next look will tell
+            policies = {"unknown"}
         if policies:
             self._journal.record(StoreMayForget(policies=tuple(sorted(policies))))
 
@@ -54,4 +62,4 @@ class Watch:
 async def eviction_policies(link: Link) -> tuple[str, ...]:
     """The `maxmemory-policy` of every primary. Raises `StoreError`."""
     answers = await link.send_everywhere("INFO", "memory")
-    return tuple(str(answer.get("maxmemory_policy", "unknown")) for answer in answers)
+    return tuple(str(answer.get("maxmemory_policy", "unknown")) if isinstance(answer, dict) else "unknown" for answer in answers)

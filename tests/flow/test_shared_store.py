@@ -16,6 +16,7 @@ from gateway.stores.memory import MemoryReplayStore
 from gateway.stores.memory_index import MemorySessionIndex
 from gateway.stores.opening import Stores
 from tests.flow.conftest import Worlds
+from tests.flow.living import living
 from tests.flow.world import World, start_gateway
 from tests.peers.redis import RedisServer
 
@@ -63,6 +64,27 @@ async def test_while_the_store_is_down_no_login_ends_and_afterwards_it_does_with
     redis.start()
     assert (await browser.follow(await browser.get(callback))).status == 200
     assert world.site.count("tickets_issued") == 1
+
+
+@pytest.mark.needs("redis")
+async def test_a_new_password_of_the_store_is_used_without_a_restart(worlds: Worlds, redis: RedisServer) -> None:
+    redis.ask("config", "set", "requirepass", "old")
+
+    def behind_a_file(settings: dict[str, Any]) -> None:
+        settings["store"] = {"url": {"file": "../certs/store.url"}}
+
+    url = redis.url.replace("://", "://:{}@")
+    world = await worlds(edit_gateway=behind_a_file, secrets={"store.url": url.format("old").encode()})
+    async with living(world) as life:
+        redis.ask("--no-auth-warning", "-a", "old", "config", "set", "requirepass", "new")
+        (world.folder.parent / "certs" / "store.url").write_text(url.format("new"))
+        event = await life.reloaded()
+        assert event.needs_restart == ()
+        redis.ask("--no-auth-warning", "-a", "new", "client", "kill", "type", "normal", "skipme", "yes")
+        assert (await world.sign_in(world.browser())).status == 200
+        (world.folder.parent / "certs" / "store.url").write_text("redis://127.0.0.1:1")
+        assert (await life.reloaded()).needs_restart == ("store",)
+        assert (await world.sign_in(world.browser())).status == 200
 
 
 SAME_SITE = {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}

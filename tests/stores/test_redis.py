@@ -146,3 +146,26 @@ async def test_nobody_at_the_address_is_a_lost_store_that_is_told_once() -> None
         assert await replica.stores.counter.add("a", timedelta(minutes=1)) == 2
         with pytest.raises(StoreUnavailable):
             await replica.stores.replay.claim("a", SOON)
+
+
+async def test_a_server_that_does_not_tell_its_policy_works_all_the_same(redis: RedisServer) -> None:
+    redis.ask("acl", "setuser", "gateway", "on", ">hunter2", "resetchannels", *RIGHTS.replace("+info ", "").split())
+    async with opened(f"redis://gateway:hunter2@127.0.0.1:{redis.port}") as replica:
+        assert await replica.look() == [StoreFound(), StoreMayForget(policies=("unknown",))]
+        assert await replica.look() == []
+        assert await replica.stores.replay.claim("a", SOON)
+
+
+async def test_a_password_is_rotated_without_a_failed_claim(redis: RedisServer) -> None:
+    redis.ask("acl", "setuser", "gateway", "on", ">old", ">new", "resetchannels", *RIGHTS.split())
+    async with opened(f"redis://gateway:old@127.0.0.1:{redis.port}") as replica:
+        await asyncio.gather(*(replica.stores.replay.claim(str(number), SOON) for number in range(20)))
+        under_way = [asyncio.create_task(replica.stores.replay.claim(f"during-{number}", SOON)) for number in range(50)]
+        await asyncio.sleep(0)
+        replica.stores.renew(read_store_address(f"redis://gateway:new@127.0.0.1:{redis.port}"))
+        assert all(await asyncio.gather(*under_way))
+        redis.ask("acl", "setuser", "gateway", "<old")
+        redis.ask("client", "kill", "type", "normal", "skipme", "yes")
+        assert await replica.stores.replay.claim("after", SOON)
+        assert not await replica.stores.replay.claim("0", SOON)
+        assert not replica.journal.of(StoreLost)
