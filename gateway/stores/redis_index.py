@@ -22,7 +22,10 @@ PURPOSE: Final = "sign-ins in a shared store"
 CAPACITY: Final = 100_000
 """Entries at most, over all replicas; the one that ends first goes first. About 3 KB each, most of it what a provider's logout needs."""
 EACH: Final = 200
-"""Entries that one browser, session, subject or user is found with at most. One is enough to end all sessions of its user."""
+"""Entries that one browser, session, subject or user is found with at most. One is enough to end all sessions of its user.
+
+One user's own oldest are dropped beyond that: nobody pushes others out by signing in again and again.
+"""
 LONGEST: Final = 32 * 1024
 """Characters of a sealed entry."""
 SLACK: Final = timedelta(seconds=60)
@@ -49,7 +52,9 @@ for i = 4, #KEYS do
     if redis.call('HEXISTS', entries, other) == 0 then redis.call('ZREM', KEYS[i], other) end
   end
   redis.call('ZADD', KEYS[i], number, name)
-  redis.call('ZREMRANGEBYRANK', KEYS[i], 0, -tonumber(ARGV[7]) - 1)
+  local oldest = -tonumber(ARGV[7]) - 1
+  if i == 5 then drop(redis.call('ZRANGE', KEYS[i], 0, oldest)) end
+  redis.call('ZREMRANGEBYRANK', KEYS[i], 0, oldest)
 end
 for _, key in ipairs(KEYS) do keep(key) end
 return 1
@@ -172,7 +177,7 @@ def _name(entry: SignedIn) -> str:
 
 
 def _ways(entry: SignedIn) -> list[str]:
-    """What it is found by."""
+    """What it is found by. `REMEMBER` takes the second for the user's."""
     session, whose = entry.session, (entry.registration, entry.session.issuer)
     ways = [_way("browser", entry.browser), _user(entry.virtual_proxy, entry.user), _way("subject", *whose, session.subject)]
     return ways if session.session_id is None else [*ways, _way("session", *whose, session.session_id)]

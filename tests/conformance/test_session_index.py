@@ -187,3 +187,16 @@ async def test_the_memory_index_keeps_nothing_of_what_has_ended() -> None:
     assert len(index) == 1
     assert index.dropped == 0
     assert len(index._found_by) == 4
+
+
+async def test_one_user_who_signs_in_again_and_again_pushes_nobody_out(index: SessionIndex) -> None:
+    """Each time with a fresh browser: what falls out is the user's own oldest, wherever it would be found."""
+    mallory, most = QlikUser(directory="CONTOSO", user_id="mallory"), 200
+    await filled(
+        index,
+        *(replace(ENTRY, browser=f"m-{number}", user=mallory, session=session("mallory", f"m-{number}")) for number in range(most + 5)),
+    )
+    assert len(await index.of_user("sales", mallory)) == most
+    for number, found in ((0, 0), (4, 0), (5, 1), (most + 4, 1)):
+        assert len(await index.of_browser(f"m-{number}")) == found
+        assert len(await index.of_session("r1", notice(None, f"m-{number}"))) == found
