@@ -12,20 +12,13 @@ from typing import TextIO
 import click
 
 from gateway import config
+from gateway.cli.folder_option import config_option
 from gateway.config.diagnostics import Problem
 from gateway.config.reporting import as_json, as_sarif, as_summary, as_text
 
 
 @click.command()
-@click.option(
-    "--config",
-    "folder",
-    envvar="QLIKGW_CONFIG",
-    default="idp_configs",
-    show_default=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The configuration folder.",
-)
+@config_option()
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True)
 @click.option("--no-files", is_flag=True, help="Leave the contents of named files and environment variables unread.")
 def check(folder: Path, form: str, no_files: bool) -> None:  # noqa: FBT001 - click passes it so

@@ -12,6 +12,7 @@ import click
 
 from gateway import config
 from gateway.cli.check import print_problems
+from gateway.cli.folder_option import config_option
 from gateway.config.reporting import as_json as problems_as_json
 from gateway.config.reporting import as_summary as problems_summary
 from gateway.doctor import Finding, Status, examine
@@ -20,15 +21,7 @@ from gateway.system import SystemClock, SystemEntropy
 
 
 @click.command()
-@click.option(
-    "--config",
-    "folder",
-    envvar="QLIKGW_CONFIG",
-    default="idp_configs",
-    show_default=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The configuration folder.",
-)
+@config_option()
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def doctor(folder: Path, form: str) -> None:
     """Check the configuration, and ask everything that it names: names, TLS, discovery, keys, metadata, clocks, nodes, the store.

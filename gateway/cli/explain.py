@@ -13,6 +13,7 @@ import click
 
 from gateway import config
 from gateway.cli.check import print_problems
+from gateway.cli.folder_option import config_option
 from gateway.config.settings import Configuration, VirtualProxySettings
 from gateway.errors import ClaimsRefused
 from gateway.explain import Explanation, RuleOutcome
@@ -24,15 +25,7 @@ _UINT64_DIGITS = 20
 
 
 @click.command()
-@click.option(
-    "--config",
-    "folder",
-    envvar="QLIKGW_CONFIG",
-    default="idp_configs",
-    show_default=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The configuration folder.",
-)
+@config_option()
 @click.option("--idp", required=True, help="The identity provider that the claims come from.")
 @click.option("--vp", help="The virtual proxy whose mapping and access rules are to be applied, too.")
 @click.option(

@@ -6,33 +6,21 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from gateway import config
 from gateway.cli.check import print_problems
+from gateway.cli.folder_option import Command
 
 TIMEOUT = 8.0
 """Seconds: an answer may have to wait for nodes."""
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def config_option(command: Command) -> Command:
-    """`--config`."""
-    return click.option(
-        "--config",
-        "folder",
-        envvar="QLIKGW_CONFIG",
-        default="idp_configs",
-        show_default=True,
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="The configuration folder; it says where the gateway's management port is.",
-    )(command)
+WHERE = "The configuration folder; it says where the gateway's management port is."
 
 
 def management_option(command: Command) -> Command:

@@ -10,20 +10,13 @@ import click
 
 from gateway import config
 from gateway.cli.check import print_problems
+from gateway.cli.folder_option import config_option
 from gateway.config.settings import SamlSettings
 from gateway.protocol import saml
 
 
 @click.command()
-@click.option(
-    "--config",
-    "folder",
-    envvar="QLIKGW_CONFIG",
-    default="idp_configs",
-    show_default=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The configuration folder.",
-)
+@config_option()
 @click.option("--idp", required=True, help="The identity provider's id.")
 def metadata(folder: Path, idp: str) -> None:
     """Print the service provider metadata that the gateway serves at /idp/IDP/metadata. Needs no network."""

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
-from gateway.cli.management_port import ask, config_option, management_option
+from gateway.cli.folder_option import config_option
+from gateway.cli.management_port import WHERE, ask, management_option
 
 ASKED = 200
 
 
 @click.command()
-@config_option
+@config_option(WHERE)
 @click.option("--vp", required=True, help="The virtual proxy whose sessions end.")
 @click.option("--user", required=True, metavar=r"DIRECTORY\ID", help="The user, as Qlik Sense names it.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")

@@ -11,18 +11,11 @@ import click
 
 from gateway import app, config
 from gateway.cli.check import print_problems
+from gateway.cli.folder_option import config_option
 
 
 @click.command()
-@click.option(
-    "--config",
-    "folder",
-    envvar="QLIKGW_CONFIG",
-    default="idp_configs",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="The configuration folder.",
-)
+@config_option(exists=False)
 def serve(folder: Path) -> None:
     """Run the gateway. Ends with exit code 0 after a graceful stop (SIGTERM or SIGINT).
 

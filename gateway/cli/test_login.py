@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.management_port import ask, config_option, management_option
+from gateway.cli.folder_option import config_option
+from gateway.cli.management_port import WHERE, ask, management_option
 
 CREATED = 200
 
 
 @click.command("test-login")
-@config_option
+@config_option(WHERE)
 @click.option("--idp", required=True, help="The identity provider to sign in at.")
 @click.option("--vp", required=True, help="The virtual proxy to sign in for.")
 @management_option

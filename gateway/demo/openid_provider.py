@@ -13,8 +13,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
@@ -22,6 +20,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, RSAKey
 
+from gateway.demo.loopback import LoopbackServer
 from gateway.demo.openid_requests import (
     RESPONSE_MODES,
     AuthorizationRequest,
@@ -44,7 +43,6 @@ from gateway.demo.watching import Watch, nobody
 from gateway.model import JsonValue, Secret
 from gateway.ports import Clock
 
-LOOPBACK = "127.0.0.1"
 CODE_LIFETIME = timedelta(seconds=60)
 SIGN_IN_LIFETIME = timedelta(minutes=30)
 TOKEN_LIFETIME = timedelta(minutes=5)
@@ -57,7 +55,7 @@ class _Grant:
     expires_at: datetime
 
 
-class DemoOpenIdProvider:
+class DemoOpenIdProvider(LoopbackServer):
     """The provider and its server. Clients are registered by `register`, before or after `start`.
 
     `signs_out`: whether it offers clients to end its sessions (`end_session_endpoint`). `assurance`: what its tokens claim of how
@@ -65,7 +63,6 @@ class DemoOpenIdProvider:
     """
 
     def __init__(self, *, clock: Clock, users: Sequence[DemoUser] = DEMO_USERS, watch: Watch = nobody) -> None:
-        self.issuer = ""
         self.users = tuple(users)
         self.signs_out = True
         self.assurance: Callable[[AuthorizationRequest], Mapping[str, JsonValue]] = lambda _: {}
@@ -76,35 +73,21 @@ class DemoOpenIdProvider:
         self._keys = [_new_key()]
         self._asked: dict[str, tuple[AuthorizationRequest, datetime]] = {}
         self._codes: dict[str, _Grant] = {}
-        application = web.Application(client_max_size=65536)
-        application.add_routes(
-            [
-                web.get("/.well-known/openid-configuration", self._discovery),
-                web.get("/jwks", self._jwks),
-                web.get("/authorize", self._authorize),
-                web.post("/authorize", self._authorize),
-                web.post("/sign-in", self._sign_in),
-                web.post("/token", self._token),
-                *self.sessions.routes(),
-            ]
-        )
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        routes = [
+            web.get("/.well-known/openid-configuration", self._discovery),
+            web.get("/jwks", self._jwks),
+            web.get("/authorize", self._authorize),
+            web.post("/authorize", self._authorize),
+            web.post("/sign-in", self._sign_in),
+            web.post("/token", self._token),
+            *self.sessions.routes(),
+        ]
+        super().__init__(routes, largest_body=65536)
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Listen on a port of its own choice; `issuer` is known from then on."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, 0).start()
-        self.issuer = f"http://{LOOPBACK}:{self._runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        await self._runner.cleanup()
+    @property
+    def issuer(self) -> str:
+        """Its own address."""
+        return self.url
 
     def register(self, client: Client) -> None:
         """Let a client in, or change one."""

@@ -13,11 +13,10 @@ import base64
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from types import TracebackType
-from typing import Self
 
 from aiohttp import hdrs, web
 
+from gateway.demo.loopback import LoopbackServer
 from gateway.demo.openid_requests import read_pairs
 from gateway.demo.provider_page import provider_page
 from gateway.demo.saml_messages import Author, Signer, attributes_of, metadata, name_of
@@ -28,15 +27,13 @@ from gateway.demo.watching import Watch, nobody
 from gateway.model import Secret
 from gateway.ports import Clock
 
-LOOPBACK = "127.0.0.1"
 SIGN_IN_LIFETIME = timedelta(minutes=30)
 
 
-class DemoSamlProvider:
+class DemoSamlProvider(LoopbackServer):
     """The provider and its server. Service providers are registered by `register`, before or after `start`."""
 
     def __init__(self, *, clock: Clock, users: Sequence[DemoUser] = DEMO_USERS, watch: Watch = nobody) -> None:
-        self.url = ""
         self.users = tuple(users)
         self.sessions = SamlSessions(author=self._author, location=lambda: f"{self.url}/slo", watch=watch)
         self._clock = clock
@@ -44,33 +41,14 @@ class DemoSamlProvider:
         self._service_providers: dict[str, str] = {}
         self._signers = [Signer.new(clock.now())]
         self._asked: dict[str, tuple[AuthnRequest, datetime]] = {}
-        application = web.Application(client_max_size=131072)
-        application.add_routes(
-            [
-                web.get("/metadata", self._metadata),
-                web.get("/sso", self._sso),
-                web.post("/sso", self._sso),
-                web.post("/sign-in", self._sign_in),
-                *self.sessions.routes(),
-            ]
-        )
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
-
-    async def start(self) -> None:
-        """Listen on a port of its own choice; every address below is known from then on."""
-        await self._runner.setup()
-        await web.TCPSite(self._runner, LOOPBACK, 0).start()
-        self.url = f"http://{LOOPBACK}:{self._runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        await self._runner.cleanup()
+        routes = [
+            web.get("/metadata", self._metadata),
+            web.get("/sso", self._sso),
+            web.post("/sso", self._sso),
+            web.post("/sign-in", self._sign_in),
+            *self.sessions.routes(),
+        ]
+        super().__init__(routes, largest_body=131072)
 
     @property
     def entity_id(self) -> str:

@@ -82,6 +82,13 @@ def test_the_examples_pass_without_their_files() -> None:
     assert (result.exit_code, json.loads(result.stdout)["problems"]) == (0, [])
 
 
+def test_the_examples_show_findings_that_are_acknowledged_with_a_reason_each() -> None:
+    known = json.loads(run("check", "--config", ROOT / "idp_configs", "--no-files", "--format", "json").stdout)["acknowledged"]
+    assert {finding["file"] for finding in known} == {"adfs.yaml", "entra.yaml", "keycloak.yaml"}
+    assert all(finding["reason"].endswith(".") for finding in known)
+    assert len({finding["code"] for finding in known}) >= 3
+
+
 @pytest.mark.parametrize("arguments", [(), ("gateway",), ("oidc",)])
 def test_schema_prints_a_schema_alone(arguments: tuple[str, ...]) -> None:
     result = run("schema", *arguments)

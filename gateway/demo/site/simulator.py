@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 
 from gateway.demo.certificates import SiteCertificates, make_site
+from gateway.demo.loopback import GRACE, LOOPBACK, Party
 from gateway.demo.site.browser import BrowserFace
 from gateway.demo.site.memory import Memory
 from gateway.demo.site.node import Node, VirtualProxy
@@ -19,14 +18,11 @@ from gateway.demo.site.tls import RestTls, server_context
 from gateway.demo.watching import Watch, nobody
 from gateway.ports import Clock
 
-LOOPBACK = "127.0.0.1"
-GRACE = 0.1
-"""Seconds that requests under way have to end when the site closes."""
 KEEP_ALIVE = 300.0
 """`keepAliveTimeoutMilliseconds` 300000 [D QRS "Get local proxy service"]."""
 
 
-class QlikSimulator:
+class QlikSimulator(Party):
     """A Qlik Sense site on loopback, on ports of its own choice.
 
     `virtual_proxies` maps prefixes to authentication module redirect URIs (`link` changes one later). `browser_tls`
@@ -62,13 +58,6 @@ class QlikSimulator:
             for name in nodes
         }
         self._listeners: list[tuple[asyncio.Server, web.Server]] = []
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self.close()
 
     async def start(self) -> None:
         """Open every node's two ports."""
