@@ -41,25 +41,24 @@ class Way:
     """The way to one provider, as the gateway itself would go it."""
 
     def __init__(self, outside: Outside, url: str) -> None:
-        self.url = url
         self.tls = outside.tls
         self.direct = outside.outbound.proxy is None
         self.policy: AddressPolicy = policy_for([url], outside.outbound.allow_private)
         self.client = OutboundClient(policy=self.policy, tls=outside.tls, proxy=outside.outbound.proxy)
 
-    async def look(self, notes: Notes) -> None:
+    async def look(self, notes: Notes, url: str) -> None:
         """Name and certificate. Through a forward proxy neither is ours to see."""
         if not self.direct:
-            notes.ok("name", "left to the forward proxy")
+            notes.ok("name", f"{place(url)[0]} is left to the forward proxy")
             return
-        found = await look_up(notes, self.url, ProviderUnreachable)
+        found = await look_up(notes, url, ProviderUnreachable)
         async with notes.step("name", ProviderUnreachable):
             allowed = permitted(found, self.policy)
-        if self.url.startswith("https://"):
-            await self._look_at_certificate(notes, allowed[0])
+        if url.startswith("https://"):
+            await self._look_at_certificate(notes, url, allowed[0])
 
-    async def _look_at_certificate(self, notes: Notes, address: str) -> None:
-        host, port = place(self.url)
+    async def _look_at_certificate(self, notes: Notes, url: str, address: str) -> None:
+        host, port = place(url)
         async with notes.step("certificate", ProviderUnreachable):
             try:
                 certificate = await shown_certificate(address, port, self.tls, host)
@@ -82,7 +81,7 @@ async def examine_openid(notes: Notes, settings: OidcSettings, outside: Outside)
     way = Way(outside, rp.issuer)
     http = Dated(way.client, notes.clock)
     try:
-        await way.look(notes)
+        await way.look(notes, rp.issuer)
         async with notes.step("discovery", ProviderUnreachable):
             metadata = oidc.read_metadata(await http.send(oidc.discovery_request(rp)), rp)
         notes.ok("discovery", f"describes the issuer {rp.issuer}")
@@ -90,8 +89,17 @@ async def examine_openid(notes: Notes, settings: OidcSettings, outside: Outside)
         async with notes.step("keys", ProviderUnreachable):
             keys = oidc.read_jwks(await http.send(oidc.jwks_request(metadata.jwks_uri)))
         _look_at_keys(notes, keys, rp.id_token_algorithms)
+        for endpoint in elsewhere(rp.issuer, metadata):
+            await way.look(notes, endpoint)
     finally:
         await way.client.close()
+
+
+def elsewhere(issuer: str, metadata: oidc.Metadata) -> tuple[str, ...]:
+    """What a login needs of other servers than the issuer's own: one address for each. Nothing is sent there."""
+    endpoints = [metadata.token_endpoint, *([metadata.userinfo_endpoint] if metadata.userinfo_endpoint else [])]
+    others = {place(url): url for url in endpoints if place(url) != place(issuer)}
+    return tuple(others.values())
 
 
 def _look_at_keys(notes: Notes, keys: oidc.PublicKeys, algorithms: tuple[str, ...]) -> None:
@@ -137,7 +145,7 @@ async def _published(notes: Notes, settings: SamlSettings, url: str, outside: Ou
     )
     source = Published(publication, name=settings.name, http=http, clock=notes.clock, entropy=outside.entropy, journal=Unheard())
     try:
-        await way.look(notes)
+        await way.look(notes, url)
         async with notes.step("metadata", ProviderUnreachable):
             described = await source.current()
     finally:

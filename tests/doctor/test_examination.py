@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from joserfc.jwk import RSAKey
 
 from gateway import config
 from gateway.demo.certificates import make_site, make_web
@@ -196,6 +197,42 @@ async def test_behind_a_forward_proxy_names_and_certificates_are_not_ours_to_see
     edit(world, "gateway.yaml", lambda content: content.update(outbound={"proxy": f"http://127.0.0.1:{unused_port()}"}))
     findings = [found for found in await examined(world.folder) if found.about.startswith("identity")]
     assert [(found.step, found.code) for found in findings] == [("name", None), ("discovery", "QGW-201")]
+
+
+@pytest.mark.parametrize(("host", "code"), [("localhost", None), ("tokens.invalid", "QGW-201")])
+async def test_a_token_endpoint_on_another_host_is_looked_at_too(worlds: Worlds, tmp_path: Path, host: str, code: str | None) -> None:
+    """Only its name and certificate: a code is sent there by a login alone."""
+    world = await worlds(clock=SystemClock())
+    made = make_web(["localhost"])
+    asked: list[str] = []
+
+    async def provider(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        base = f"https://{request.host}"
+        if request.path == "/jwks":
+            return web.json_response({"keys": [RSAKey.generate_key(2048).as_dict(private=False)]})
+        other = f"https://{host}:{tokens.rpartition(':')[2]}/token"
+        return web.json_response(
+            {"issuer": base, "authorization_endpoint": f"{base}/authorize", "token_endpoint": other, "jwks_uri": f"{base}/jwks"}
+        )
+
+    async with (
+        https_server(provider, made.servers["localhost"], tmp_path) as tokens,
+        https_server(provider, made.servers["localhost"], tmp_path) as issuer,
+    ):
+        as_issuer(world, issuer, ca=made.ca)
+        findings = [found for found in await examined(world.folder) if found.about.startswith("identity")]
+    assert asked == ["/.well-known/openid-configuration", "/jwks"]
+    assert [found.step for found in findings] == [
+        "name",
+        "certificate",
+        "discovery",
+        "clock",
+        "keys",
+        "name",
+        *(["certificate"] if not code else []),
+    ]
+    assert wrong(findings) == ([("identity", "name", code)] if code else [])
 
 
 # Clocks

@@ -335,6 +335,7 @@ REFUSED: dict[str, tuple[Path, tuple[str, ...], object, str]] = {
         "the virtual proxy sales names the identity provider okta, but there is no configuration.okta",
     ),
     "a variable that comes from nowhere": (ONE, ("environment",), [], "{env: QLIKGW_CLIENT_KEY_PASSWORD}, but environment does not"),
+    "a file that comes from nowhere": (ONE, ("folders",), {}, "names ../certs/"),
     "a listener that nobody reaches": (ONE, ("configuration", "gateway", "listen"), {"host": "127.0.0.1"}, "listen.host is loopback"),
     "a port that nobody knows": (ONE, ("configuration", "gateway", "listen"), {"port": 0}, "must be fixed numbers"),
     "nodes by name without their addresses": (SEVERAL, ("networkPolicy", "egress", "qlik", "to"), [], "a NetworkPolicy knows no names"),

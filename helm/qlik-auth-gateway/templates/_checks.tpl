@@ -19,6 +19,7 @@ themselves are checked by the gateway at its start (`qlikgw check` does the same
 {{- include "qlikgw.checkReplicas" (list . $gateway) -}}
 {{- include "qlikgw.checkProviders" (list . $gateway) -}}
 {{- include "qlikgw.checkEnvironment" . -}}
+{{- include "qlikgw.checkFolders" . -}}
 {{- include "qlikgw.checkNetwork" . -}}
 {{- end -}}
 
@@ -54,6 +55,20 @@ themselves are checked by the gateway at its start (`qlikgw check` does the same
 {{- $variable := $found | trimPrefix "\"env\":\"" | trimSuffix "\"" -}}
 {{- if not (has $variable $given) -}}
 {{- fail (printf "configuration.%s names {env: %s}, but environment does not list it: add {name: %s, secret: …, key: …}" $name $variable $variable) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* So must files: what lies in /etc/qlikgw is made of `folders`. */}}
+{{- define "qlikgw.checkFolders" -}}
+{{- $folders := .Values.folders -}}
+{{- range $name, $content := .Values.configuration -}}
+{{- range $found := regexFindAll "\"[.][.]/[a-z0-9-]+/[^\"]*\"" (include "qlikgw.tree" (dict "name" $name "content" $content)) -1 -}}
+{{- $path := trimAll "\"" $found -}}
+{{- $folder := index (splitList "/" $path) 1 -}}
+{{- if not (or (hasKey $folders $folder) (eq $folder "var")) -}}
+{{- fail (printf "configuration.%s names %s, but folders has no %s: say which Secrets or ConfigMaps it is made of" $name $path $folder) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
