@@ -33,7 +33,7 @@ from gateway.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
 from gateway.stores.address import Credentials, StoreAddress, StoreKind
 from gateway.stores.health import Health
 
-DEADLINE: Final = 1.4
+DEADLINE: Final = 1.25
 """Seconds for one command in all."""
 CONNECT: Final = 0.3
 """Seconds to connect, TLS included."""
