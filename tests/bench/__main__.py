@@ -1,20 +1,20 @@
-"""`./dev bench [WHAT]`: measurements, as ratios to a yardstick or a floor of the same run."""
+"""`./dev bench [WHAT]`: measurements, as ratios to a yardstick or a floor of the same run. docs/benchmark.md tells how to read them."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import runpy
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from tests.bench import logins
+from tests.bench import floors, growth, logins, record
 
 WHAT = {
     "logins": "whole logins of both protocols at the full product, beside a yardstick (the default)",
-    "overload": "three times as many logins as the gateway can do",
-    "memory": "the gateway's memory over 200,000 logins, every second one abandoned",
+    "growth": "what a login costs as groups, virtual proxies, providers, logins in flight and one-time marks grow",
+    "floors": "what the parts cost that no login can do without",
     "saml": "one SAML response: our engine, both opinions, python3-saml as shipped, and the floor",
 }
 
@@ -28,21 +28,22 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("what", nargs="?", default="logins", choices=WHAT)
     found.add_argument("--at-once", default="1,16,64", help="logins in hand, each a level of its own (default: 1,16,64)")
     found.add_argument("--logins", type=int, default=2000, help="of each round (default: 2000)")
-    found.add_argument("--rounds", type=int, default=5, help="of each level; their median counts (default: 5)")
+    found.add_argument("--rounds", type=int, default=5, help="of each level or point (default: 5)")
     found.add_argument("--memory-after", type=int, default=0, metavar="N", help="look at memory after N logins more")
     found.add_argument("--redis", action="store_true", help="also with Redis for the store")
     found.add_argument("--peers", action="store_true", help="also what is installed of others")
     found.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    found.add_argument("--publish", action="store_true", help="make the figures and drawings in docs/benchmark/ anew")
     return found
 
 
 def main() -> None:
     """Run what was asked for."""
     asked = parser().parse_args()
-    if asked.what != "logins":
-        sys.argv = sys.argv[:1]
-        runpy.run_module(f"tests.bench.{asked.what}", run_name="__main__")
-        return
+    {"logins": of_logins, "growth": of_growth, "floors": of_floors, "saml": of_saml}[asked.what](asked)
+
+
+def of_logins(asked: argparse.Namespace) -> None:
     options = logins.Options(
         at_once=tuple(map(int, asked.at_once.split(","))),
         logins=asked.logins,
@@ -51,10 +52,39 @@ def main() -> None:
         redis=asked.redis,
         peers=asked.peers,
     )
-    result = asyncio.run(logins.run(options))
-    sys.stdout.writelines(f"{line}\n" for line in logins.lines(result))
+    result, before = asyncio.run(logins.run(options)), record.committed_logins()
+    tell([*logins.lines(result), *record.bars_met(result), *(record.changes(result, before) if before else ())])
     if asked.json:
-        asked.json.write_text(json.dumps(result.as_json(), indent=2) + "\n")
+        record.write(asked.json, result.as_json())
+    if asked.publish:
+        record.publish_logins(result)
+
+
+def of_growth(asked: argparse.Namespace) -> None:
+    lines = asyncio.run(growth.run(growth.Effort(logins=min(asked.logins, 600), rounds=asked.rounds)))
+    tell(growth.lines_of(lines))
+    if asked.json:
+        record.write(asked.json, growth.as_json(lines))
+    if asked.publish:
+        record.publish_growth(lines)
+
+
+def of_floors(asked: argparse.Namespace) -> None:
+    figures = asyncio.run(floors.run())
+    tell(f"{name:64}{microseconds:10.1f} µs" for name, microseconds in figures.items())
+    if asked.json:
+        record.write(asked.json, figures)
+    if asked.publish:
+        record.write(record.FOLDER / "floors.json", figures)
+
+
+def of_saml(_asked: argparse.Namespace) -> None:
+    sys.argv = sys.argv[:1]
+    runpy.run_module("tests.bench.saml", run_name="__main__")
+
+
+def tell(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ class IdentityProvider:
         path = target.partition("?")[0]
         self.counts[path] += 1
         if path == "/token":
-            return wire.answer(*self._token(message.body), **{"Cache-Control": "no-store"})
+            return wire.answer(*self.token(message.body), **{"Cache-Control": "no-store"})
         if path == "/jwks":
             return wire.answer(200, self.jwks)
         if path == "/.well-known/openid-configuration":
@@ -150,7 +150,7 @@ class IdentityProvider:
         to = fields["redirect_uri"]
         return Step(to, answer) if fields.get("response_mode") == "form_post" else Step(f"{to}{'&' if '?' in to else '?'}{answer}")
 
-    def _token(self, body: bytes) -> tuple[int, bytes]:
+    def token(self, body: bytes) -> tuple[int, bytes]:
         fields = dict(parse_qsl(body.decode()))
         asked = self._codes.pop(fields.get("code", ""), {})
         challenge = asked.get("code_challenge")

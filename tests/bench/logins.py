@@ -222,6 +222,11 @@ def lines(result: Result) -> Iterator[str]:
     yield from (f"{what}: {seconds * 1000:.0f} ms" for what, seconds in result.seconds.items())
 
 
+def key(row: Row) -> tuple[str, str, int]:
+    """What a row is told by in another run."""
+    return row.system, row.journey, row.at_once
+
+
 def ratio(result: Result, row: Row) -> float | None:
     """A row's share of what the yardstick does of the same protocol at the same level."""
     theirs = result.figure("yardstick", row.journey[:4], row.at_once)

@@ -49,8 +49,7 @@ async def open_stage(folder: Path, *, groups: int) -> Stage:
     """Write what systems need into `folder`, and serve."""
     key, certificate = signing_pair()
     provider_port, qlik_port = unused_port(), unused_port()
-    names = ["qlik-users", *(f"qlik-group-{number:04}" for number in range(1, groups))]
-    provider = IdentityProvider(f"https://{HOST}:{provider_port}", key, certificate, names)
+    provider = IdentityProvider(f"https://{HOST}:{provider_port}", key, certificate, group_names(groups))
     qlik = QlikStandIn(target=f"{QLIK_HOST}/bench/hub/")
     front, node = write_certificates(folder)
     (folder / "idp.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
@@ -62,6 +61,11 @@ async def open_stage(folder: Path, *, groups: int) -> Stage:
         for name, serve, port, context in (("provider", provider.serve, provider_port, front), ("qlik", qlik.serve, qlik_port, node))
     ]
     return Stage(folder, provider, qlik, qlik_port, connections, servers)
+
+
+def group_names(number: int) -> list[str]:
+    """Groups that the mapping passes on; the first lets its members in."""
+    return ["qlik-users", *(f"qlik-group-{one:04}" for one in range(1, number))]
 
 
 def write_certificates(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from tests.bench import logins, memory, overload
-from tests.bench.logins import Options
+from xml.etree import ElementTree as ET
+
+from tests.bench import growth, logins, plot, record
+from tests.bench.growth import Effort, Line
+from tests.bench.logins import Options, Result, Row
+
+ROWS = {("qlikgw", "OIDC"), ("qlikgw", "SAML, both opinions"), ("qlikgw", "SAML, own engine"), ("yardstick", "OIDC"), ("yardstick", "SAML")}
+
+
+def row(system: str, per_cpu_second: float) -> Row:
+    figures = dict.fromkeys(("per_second", "p50", "p99", "driver", "others"), 1.0)
+    return Row(system=system, journey="OIDC", at_once=16, per_cpu_second=per_cpu_second, **figures)
+
+
+def run_of(ours: float, yardstick: float) -> Result:
+    return Result(rows=[row("qlikgw", ours), row("yardstick", yardstick)])
 
 
 async def test_a_few_logins_of_every_kind_end_with_a_ticket() -> None:
     result = await logins.run(Options(at_once=(2,), logins=4, rounds=1, warm_up=4, pinned=False))
 
-    assert {(row.system, row.journey) for row in result.rows} == {
-        ("qlikgw", "OIDC"),
-        ("qlikgw", "SAML, both opinions"),
-        ("qlikgw", "SAML, own engine"),
-        ("yardstick", "OIDC"),
-        ("yardstick", "SAML"),
-    }
+    assert {(row.system, row.journey) for row in result.rows} == ROWS
     assert not [row.errors for row in result.rows if row.errors]
     assert all(row.per_second > 0 for row in result.rows)
 
 
-async def test_a_short_flood_leaves_no_login_half_done() -> None:
-    lines = "\n".join(await overload.run(pinned=False, times=1.5, seconds=0.5, logins=40))
-    assert lines.count("begun and not finished 0") == 2
-    assert lines.count("failures: none") == 2
+async def test_users_who_take_their_time_come_back_all() -> None:
+    line = await growth.by_in_flight(Effort(logins=2, rounds=1, largest=10), None)
+
+    assert [size for size, _ in line.points] == [1, 10]
 
 
-async def test_memory_is_told_step_by_step() -> None:
-    lines = [line async for line in memory.run(logins=40, step=20)]
-    assert [int(line.split()[0]) for line in lines[1:]] == [0, 20, 40]
-    assert all("'finished': 10" in line for line in lines[2:])
+def test_drawings_are_documents_of_their_own() -> None:
+    line = Line("groups", "group", [(1, 1.0), (1000, 3.0)])
+
+    assert ET.fromstring(plot.growth([line])).tag.endswith("svg")  # noqa: S314 (our own)
+    assert ET.fromstring(plot.bars(run_of(700, 1000), 16)).tag.endswith("svg")  # noqa: S314
+    assert round(line.slope, 6) == round(2000 / 999, 6)
+
+
+def test_only_a_ratio_that_changed_is_told_whatever_the_machine() -> None:
+    assert not list(record.changes(run_of(350, 500), run_of(700, 1000)))
+    assert ["slower" in told for told in record.changes(run_of(500, 1000), run_of(700, 1000))] == [True]
+
+
+def test_bars_are_those_of_the_machine_that_the_yardstick_tells() -> None:
+    assert [told.partition(":")[0] for told in record.bars_met(run_of(360, 500))] == ["met"]
+    assert [told.partition(":")[0] for told in record.bars_met(run_of(340, 500))] == ["MISSED"]

@@ -1,0 +1,199 @@
+"""How the cost of a login grows: `./dev bench growth`. Milliseconds of CPU time per login, the best of some rounds at each point.
+
+Groups in the token (20 of them are mapped), virtual proxies and providers configured, logins in flight while users take
+their time at the provider, and the store of one-time marks by its size. A slope is fitted by least squares over all points
+of a line: microseconds per login and unit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from gateway.stores.memory import MemoryReplayStore
+from tests.bench.accounting import spent
+from tests.bench.browser import Browser, Journey, drive
+from tests.bench.identity_provider import IdentityProvider, Step
+from tests.bench.logins import DRIVER_CORE, SYSTEM_CORE
+from tests.bench.product import JOURNEYS, journey
+from tests.bench.stage import group_names, open_stage
+from tests.bench.systems import Running, product, started
+from tests.fakes import FixedClock
+
+AT_ONCE = 16
+GROUPS = (1, 20, 100, 300, 1000)
+VIRTUAL_PROXIES = (1, 10, 100, 1000)
+PROVIDERS = (1, 10, 50, 200)
+IN_FLIGHT = (1, 10, 100, 1000, 10_000)
+MARKS = (1000, 10_000, 100_000, 300_000, 1_000_000)
+MARK_CALLS = 20_000
+
+
+@dataclass(slots=True)
+class Line:
+    """One thing that grows. `points`: (how many, milliseconds of CPU time per login)."""
+
+    what: str
+    unit: str
+    points: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def slope(self) -> float:
+        """Microseconds per login and unit."""
+        xs, ys = [x for x, _ in self.points], [y for _, y in self.points]
+        middle_x, middle_y = sum(xs) / len(xs), sum(ys) / len(ys)
+        across = sum((x - middle_x) ** 2 for x in xs)
+        return 1000 * sum((x - middle_x) * (y - middle_y) for x, y in self.points) / across if across else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """`logins` in each of `rounds` at each point; `largest` leaves points out."""
+
+    logins: int = 600
+    rounds: int = 5
+    largest: int = 1_000_000
+
+    def points(self, all_of_them: Sequence[int]) -> list[int]:
+        return [point for point in all_of_them if point <= self.largest]
+
+
+async def run(effort: Effort, *, pinned: bool = True) -> list[Line]:
+    """Measure all."""
+    if pinned:
+        os.sched_setaffinity(0, {DRIVER_CORE})
+    core = SYSTEM_CORE if pinned else None
+    lines = [await by_groups(effort, core, title) for title in JOURNEYS]
+    lines.append(await by_size(effort, core, "virtual proxies", VIRTUAL_PROXIES))
+    lines.append(await by_size(effort, core, "providers", PROVIDERS))
+    lines.append(await by_in_flight(effort, core))
+    lines.append(await by_marks(effort))
+    return lines
+
+
+async def by_groups(effort: Effort, core: int | None, title: str) -> Line:
+    """Groups in the token or assertion; those beyond 20 have another prefix and fall out in the mapping."""
+    line = Line(f"groups per user, {title}", "group")
+    with TemporaryDirectory() as folder:
+        stage = await open_stage(Path(folder), groups=1)
+        async with started(product(stage), stage.folder, core=core) as running:
+            for groups in effort.points(GROUPS):
+                stage.provider.groups = group_names(min(groups, 20)) + [f"other-{number:04}" for number in range(20, groups)]
+                note(line, groups, await cost(running, running.system.journeys[title], stage.provider, effort))
+        await stage.close()
+    return line
+
+
+async def by_size(effort: Effort, core: int | None, what: str, sizes: Sequence[int]) -> Line:
+    """Virtual proxies, or providers, in the configuration; the logins go by the last one."""
+    line = Line(what, {"virtual proxies": "virtual proxy", "providers": "provider"}[what])
+    for size in effort.points(sizes):
+        with TemporaryDirectory() as folder:
+            stage = await open_stage(Path(folder), groups=20)
+            many = {"virtual_proxies": size} if what == "virtual proxies" else {"virtual_proxies": size, "providers": size}
+            system = product(stage, **many)
+            last = f"vp-{size - 2}" if size > 1 else "oidc"
+            async with started(system, stage.folder, core=core) as running:
+                at = journey(last, system.journeys["OIDC"].address[1])
+                note(line, size, await cost(running, at, stage.provider, effort))
+            await stage.close()
+    return line
+
+
+async def by_in_flight(effort: Effort, core: int | None) -> Line:
+    """So many users have left for the provider before the first comes back; each has a connection for either half."""
+    line = Line("logins in flight", "login")
+    with TemporaryDirectory() as folder:
+        stage = await open_stage(Path(folder), groups=20)
+        async with started(product(stage), stage.folder, core=core) as running:
+            at = running.system.journeys["OIDC"]
+            await drive(at, stage.provider, at_once=AT_ONCE, logins=effort.logins)
+            for in_flight in effort.points(IN_FLIGHT):
+                waves = max(1, effort.logins // in_flight)
+                note(line, in_flight, min([await waves_cost(running, at, stage.provider, in_flight, waves) for _ in range(effort.rounds)]))
+        await stage.close()
+    return line
+
+
+async def waves_cost(running: Running, at: Journey, provider: IdentityProvider, in_flight: int, waves: int) -> float:
+    """All leave, then all come back, some of them at the same time."""
+    before = spent(running.pid).tree
+    for _ in range(waves):
+        away: list[tuple[Browser, Step]] = []
+        left, returning = iter(range(in_flight)), iter(away)
+
+        async def leave(left: Iterator[int] = left, away: list[tuple[Browser, Step]] = away) -> None:
+            for _ in left:
+                browser = Browser(at, provider)
+                away.append((browser, await browser.leave()))
+                browser.close()
+
+        async def come_back(returning: Iterator[tuple[Browser, Step]] = returning) -> None:
+            for browser, step in returning:
+                await browser.come_back(step)
+                browser.close()
+
+        await asyncio.gather(*(leave() for _ in range(min(AT_ONCE, in_flight))))
+        await asyncio.gather(*(come_back() for _ in range(min(AT_ONCE, in_flight))))
+    return 1000 * (spent(running.pid).tree - before) / (in_flight * waves)
+
+
+async def by_marks(effort: Effort) -> Line:
+    """One claim at the store of this process alone, two of which are in a login."""
+    line = Line("one-time marks in the store (two claims)", "mark")
+    clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
+    store = MemoryReplayStore(clock, capacity=2 * max(MARKS))
+    for marks in effort.points(MARKS):
+        while len(store) < marks:
+            number = len(store)
+            await store.claim(f"filler {number}", clock.now() + timedelta(seconds=900 + number % 900))
+        note(line, marks, 2 * min([await claims_cost(store, clock, turn) for turn in range(effort.rounds)]))
+    return line
+
+
+async def claims_cost(store: MemoryReplayStore, clock: FixedClock, turn: int) -> float:
+    """Milliseconds for one."""
+    keys = [f"{len(store)} {turn} {number}" for number in range(MARK_CALLS)]
+    until = clock.now() + timedelta(seconds=60)
+    began = time.thread_time()
+    for key in keys:
+        await store.claim(key, until)
+    return 1000 * (time.thread_time() - began) / MARK_CALLS
+
+
+async def cost(running: Running, at: Journey, provider: IdentityProvider, effort: Effort) -> float:
+    """Milliseconds of CPU time for one login."""
+    await drive(at, provider, at_once=AT_ONCE, logins=max(AT_ONCE, effort.logins // 4))
+    taken = []
+    for _ in range(effort.rounds):
+        before = spent(running.pid).tree
+        round_ = await drive(at, provider, at_once=AT_ONCE, logins=effort.logins)
+        if round_.failures:
+            raise RuntimeError(f"{round_.failures.most_common(2)}")
+        taken.append(1000 * (spent(running.pid).tree - before) / len(round_.seconds))
+    return min(taken)
+
+
+def note(line: Line, size: int, milliseconds: float) -> None:
+    """Keep a point, and tell."""
+    line.points.append((size, milliseconds))
+    sys.stderr.write(f"{line.what}: {size}: {milliseconds:.3f} ms\n")
+
+
+def lines_of(result: list[Line]) -> Iterator[str]:
+    """For people."""
+    for line in result:
+        points = "  ".join(f"{size}: {milliseconds:.3f}" for size, milliseconds in line.points)
+        yield f"{line.what}: {points} ms; {line.slope:.4f} µs per {line.unit}"
+
+
+def as_json(result: list[Line]) -> list[dict[str, Any]]:
+    return [asdict(line) | {"slope": line.slope} for line in result]
