@@ -13,6 +13,8 @@ from gateway.stores.counting import MemoryCounter
 from gateway.stores.memory import MemoryReplayStore
 from gateway.stores.memory_index import MemorySessionIndex
 
+CANCEL_SECONDS = 0.1
+
 
 class Shared(Protocol):
     """A shared store's connections, and the eye on it."""
@@ -52,9 +54,9 @@ class Stores:
 
     async def close(self) -> None:
         """No request is in hand any more."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        while self._watching is not None and not self._watching.done():
+            self._watching.cancel()  # and again: a client library that swallows one must not hold us up
+            await asyncio.wait([self._watching], timeout=CANCEL_SECONDS)
         if self.shared is not None:
             await self.shared.close()
 

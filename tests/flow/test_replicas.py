@@ -6,6 +6,7 @@ import asyncio
 import re
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 from tests.flow.conftest import Worlds
 from tests.flow.replicas import Replica, replicas
 from tests.flow.world import Answer, Browser, World
+from tests.peers.redis import RedisServer
 
-pytestmark = pytest.mark.needs("nginx")
+pytestmark = pytest.mark.needs("redis", "nginx")
 USERS = 4
 
 
@@ -69,8 +71,22 @@ class Crowd:
 
 
 @pytest.fixture
-async def world(worlds: Worlds, real_clock: object) -> World:
-    return await worlds(clock=real_clock)
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def world(worlds: Worlds, real_clock: object, redis: RedisServer) -> World:
+    """A gateway whose answers come as POSTs, which nginx does not send again once they were sent."""
+    return await worlds(
+        clock=real_clock,
+        edit_gateway=lambda gateway: gateway.update(store={"url": redis.url}, limits={"starts_per_client": 2_000}),
+        edit_provider=lambda provider: provider.update(response_mode="form_post"),
+    )
 
 
 async def test_a_login_begun_at_one_replica_is_finished_at_the_other(world: World) -> None:
@@ -82,9 +98,7 @@ async def test_a_login_begun_at_one_replica_is_finished_at_the_other(world: Worl
         assert len(set(served_by)) == 2, "nginx asks them in turn"
 
 
-async def test_a_rolling_restart_under_load_loses_no_login(worlds: Worlds, real_clock: object) -> None:
-    """The answers come as POSTs, which nginx does not send again once they were sent."""
-    world = await worlds(clock=real_clock, edit_provider=lambda provider: provider.update(response_mode="form_post"))
+async def test_a_rolling_restart_under_load_loses_no_login(world: World) -> None:
     crowd = Crowd(world)
     async with replicas(world) as both, crowd.signing_in():
         for replica in both:
@@ -113,10 +127,35 @@ async def test_one_that_is_killed_takes_only_what_it_has_in_hand_and_that_can_be
 async def test_what_was_begun_at_a_replica_that_died_is_finished_by_the_others(world: World) -> None:
     async with replicas(world) as both:
         browser = world.browser()
-        callback = await world.to_callback(browser)
+        page = await world.to_callback(browser)
         beginner = next(replica for replica in both if began_at(browser, replica))
         await beginner.stop(signal.SIGKILL)
-        assert (await browser.follow(callback)).status == 200
+        assert (await browser.follow(await browser.submit(page))).status == 200
+
+
+async def test_a_login_that_one_replica_has_finished_no_other_finishes_again(world: World) -> None:
+    async with replicas(world):
+        browser = world.browser()
+        page = await world.to_callback(browser)
+        cookies = {host: dict(jar) for host, jar in browser.cookies.items()}
+        assert (await browser.submit(page)).status == 303
+        for _ in range(2):
+            browser.cookies = {host: dict(jar) for host, jar in cookies.items()}
+            answer = await browser.submit(page)
+            assert (answer.status, answer.code) == (400, "QGW-110")
+        assert len({answer.headers["X-Served-By"] for answer in browser.seen[-3:]}) == 2
+
+
+async def test_limits_are_counted_by_all_replicas_together(world: World) -> None:
+    async with replicas(world) as both:
+        for replica in both:
+            replica.edit(lambda gateway: gateway.update(limits={"starts_per_client": 3}))
+            await replica.stop()
+            await replica.start()
+        answers = [await world.browser().get(f"{world.url}/vp/sales/login", X_Forwarded_For="203.0.113.7") for _ in range(8)]
+        refused = [answer for answer in answers if answer.code == "QGW-125"]
+        assert len(refused) in {5, 2}, "2: a new minute of the clock began meanwhile"
+        assert len({answer.headers["X-Served-By"] for answer in answers}) == 2
 
 
 def began_at(browser: Browser, replica: Replica) -> bool:
