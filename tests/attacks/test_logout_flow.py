@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from html import unescape
 from itertools import product
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,4 +85,16 @@ async def test_a_notice_that_the_store_did_not_let_us_follow_may_be_sent_again(w
     facts: list[Any] = [sighting.facts["logout_token"] for sighting in world.watcher.sightings if sighting.what == "logout token"]
     again = await world.browser().post(f"{world.url}/idp/entra/backchannel-logout", {"logout_token": facts[0].reveal()})
     assert again.status == 200
+    assert all_sessions(world) == 0
+
+
+async def test_the_link_in_a_frame_asks_before_it_acts(world: World) -> None:
+    """Any site may show the frame and have its visitors click into it unseen (clickjacking); the link leads to our own site."""
+    victim = await signed_in(world)
+    framed = await log_out(world, victim, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="iframe")
+    (link,) = re.findall(r'<a [^>]*href="([^"]+)"[^>]*target="_top"', framed.text)
+    question = await victim.get(unescape(link), Sec_Fetch_Site="same-origin", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="document")
+    assert "Sign out of Qlik Sense?" in question.text
+    assert all_sessions(world) == 1
+    await victim.submit(question)
     assert all_sessions(world) == 0

@@ -10,18 +10,25 @@ from gateway.register import browser_digest
 from gateway.routing import VirtualProxy
 from gateway.web import pages
 from gateway.web.answers import page_response, redirect_response
-from gateway.web.browser import check_navigation, form_pairs, is_frame, single
+from gateway.web.browser import check_navigation, form_pairs, is_frame, query_pairs, single
 from gateway.web.context import SERVICES, TRAIL
 from gateway.web.handles import new_handle, read_handle, set_cookie, signed_out
 from gateway.web.provenance import is_no_browser, is_wanted
 
+ASK = "ask"
+"""In the query: the user is asked first, whoever sends them."""
+
 
 async def get(request: web.Request) -> web.Response:
-    """Acts where our own site or a listed target asks; else the user is asked first."""
-    virtual_proxy = entered(request)
+    """Acts where our own site or a listed target asks; else the user is asked first.
+
+    Also behind the link of a frame: any site may show that, and have its visitors click into it unseen.
+    """
+    virtual_proxy, public_url = entered(request), request[SERVICES].public_url
     if is_frame(request.headers):
-        return page_response(pages.frame_page(url=request[SERVICES].public_url + request.rel_url.raw_path_qs, leaving=True))
-    if not is_wanted(request.headers, virtual_proxy.targets, request[SERVICES].public_url):
+        return page_response(pages.frame_page(url=f"{public_url}/vp/{virtual_proxy.name}/logout?{ASK}=1", leaving=True))
+    framed = single(query_pairs(request), ASK) is not None
+    if framed or not is_wanted(request.headers, virtual_proxy.targets, public_url):
         return confirmation(request, virtual_proxy)
     return await leave(request, virtual_proxy)
 
