@@ -69,7 +69,7 @@ class Gateway:
         self.metrics.behind.set_function(lambda: max(self.pressure.standing(), self.pressure.overdue()))
         self.metrics.in_hand.set_function(lambda: self.pressure.in_hand)
         self._stores = stores or open_stores(self.settings.store, clock=clock, entropy=entropy, journal=self.journal)
-        self._errands = Errands(clock)
+        self._errands = Errands(clock, crash=self.journal.crash)
         self.metrics.errands.set_function(lambda: len(self._errands))
         self._builder = Builder(
             Shared(

@@ -28,8 +28,9 @@ Using = Callable[[], AbstractContextManager[tuple[RoutingTable, Ending]]]
 class Errands:
     """`ending.Later`, bounded: a full queue refuses. One user has one errand in a virtual proxy, and one for a late ticket."""
 
-    def __init__(self, clock: Clock, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, clock: Clock, *, crash: Callable[[BaseException], None], capacity: int = CAPACITY) -> None:
         self._clock = clock
+        self._crash = crash
         self._capacity = capacity
         self._waiting: dict[Hashable, Errand] = {}
         self._running = 0
@@ -60,8 +61,8 @@ class Errands:
                     outcomes = await asyncio.gather(*(ending.again(table, errand) for errand in due), return_exceptions=True)
             finally:
                 self._running = 0
-            for fault in filter(None, outcomes):  # of ours: the others have had their turn
-                raise fault
+            for fault in filter(None, outcomes):  # of ours: it must not keep the others from their turn
+                self._crash(fault)
 
     def _take(self) -> list[Errand]:
         now = self._clock.now()

@@ -84,7 +84,8 @@ async function chosenUser(request, response, details) {
 
 async function interaction(provider, request, response) {
   const details = await provider.interactionDetails(request, response);
-  const accountId = details.session?.accountId ?? await chosenUser(request, response, details);
+  const known = details.prompt.name === 'login' ? undefined : details.session?.accountId;
+  const accountId = known ?? await chosenUser(request, response, details);
   if (accountId === null) return;
   if (accountId === 'deny') {
     await provider.interactionFinished(request, response, { error: 'access_denied', error_description: 'refused by the user' });

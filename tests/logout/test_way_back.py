@@ -251,6 +251,24 @@ async def test_a_full_queue_refuses_and_says_that_nobody_asks_again() -> None:
     assert len(await left(way)) == 2
 
 
+async def test_a_fault_of_ours_keeps_no_other_errand_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    way = Way()
+    for node in way.nodes.values():
+        node.failures = 1
+    await way.sign_in("sales")
+    await way.sign_in("hr")
+    await way.pipeline.leave(way.table, way.journey())
+
+    async def falls_over(_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(way.nodes["sales", 1], "end_sessions", falls_over)
+    await way.later(1)
+    assert [type(crash) for crash in way.crashes] == [ZeroDivisionError]
+    assert way.nodes["hr", 1].sessions == way.nodes["hr", 2].sessions == 0
+    await way.later(1)
+
+
 async def test_where_a_browser_was_sent_is_told_to_nobody_else() -> None:
     way = Way()
     await way.sign_in()

@@ -106,8 +106,9 @@ class Way:
 
     def __init__(self, *, ring: tuple[bytes, ...] = (b"k" * 32,), capacity: int = 1000) -> None:
         self.clock, self.journal = FixedClock(), MemoryJournal()
+        self.crashes: list[BaseException] = []
         self.index, self.replay = MemorySessionIndex(self.clock), MemoryReplayStore(self.clock)
-        self.errands = Errands(self.clock, capacity=capacity)
+        self.errands = Errands(self.clock, crash=self.crashes.append, capacity=capacity)
         self.nodes = {(vp, number): FakeNode() for vp in ("sales", "hr") for number in (1, 2)}
         self.logouts = {name: FakeLogout(name) for name in "ab"}
         self.ports = {name: FakePort(name, logout) for name, logout in self.logouts.items()}
