@@ -16,6 +16,7 @@ from gateway.errors import AddressRefused, NodeUnreachable, ProviderUnreachable
 from gateway.outbound import AddressPolicy
 
 _HTTPS, _HTTP = 443, 80
+_NAME_HINT = "is the name spelt right, and do the name servers of this machine know it?"
 
 
 def place(url: str) -> tuple[str, int]:
@@ -36,7 +37,7 @@ async def addresses(host: str, port: int, unreachable: type[ProviderUnreachable 
 async def look_up(notes: Notes, url: str, unreachable: type[ProviderUnreachable | NodeUnreachable]) -> tuple[str, ...]:
     """The step `name`: where the host of `url` leads."""
     host, port = place(url)
-    async with notes.step("name", unreachable):
+    async with notes.step("name", unreachable, _NAME_HINT):
         found = await addresses(host, port, unreachable)
     notes.ok("name", f"{host} is {', '.join(found)}" if found != (host,) else f"{host} is an address")
     return found

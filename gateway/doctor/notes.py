@@ -40,21 +40,21 @@ class Notes:
     def fail(self, step: str, code: str, message: str, hint: str | None = None) -> None:
         self._add(step, Status.ERROR, message, code, hint)
 
-    def refuse(self, step: str, error: GatewayError) -> None:
-        """An error of the gateway's own, as a login would end with it."""
-        self.fail(step, error.code, error.detail or error.title, hint_for(error))
+    def refuse(self, step: str, error: GatewayError, hint: str | None = None) -> None:
+        """An error of the gateway's own, as a login would end with it. `hint`: where more is known than its class tells."""
+        self.fail(step, error.code, error.detail or error.title, hint or hint_for(error))
 
     @asynccontextmanager
-    async def step(self, name: str, late: type[GatewayError]) -> AsyncIterator[None]:
+    async def step(self, name: str, late: type[GatewayError], hint: str | None = None) -> AsyncIterator[None]:
         """Steps that raise, or take too long (`late`), are written down and end the examination of this peer: `Ended`."""
         try:
             async with asyncio.timeout(STEP_SECONDS):
                 yield
         except GatewayError as error:
-            self.refuse(name, error)
+            self.refuse(name, error, hint)
             raise Ended from error
         except TimeoutError as error:
-            self.refuse(name, late(f"nothing within {STEP_SECONDS:.0f} s"))
+            self.refuse(name, late(f"nothing within {STEP_SECONDS:.0f} s"), hint)
             raise Ended from error
 
     def certificate(self, step: str, what: str, ends: datetime, hint: str) -> None:

@@ -118,6 +118,7 @@ async def test_a_name_that_leads_nowhere(worlds: Worlds, real_clock: object) -> 
     findings = await examined(world.folder)
     assert wrong(findings) == [("identity", "name", "QGW-201")]
     assert "the name login.invalid leads nowhere" in the(findings, "identity", "name").message
+    assert "name servers" in str(the(findings, "identity", "name").hint)
 
 
 async def test_an_address_that_the_gateway_would_not_go_to(worlds: Worlds, real_clock: object, monkeypatch: pytest.MonkeyPatch) -> None:
