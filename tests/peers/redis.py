@@ -52,7 +52,7 @@ class RedisServer:
 
     def start(self) -> Self:
         environment = os.environ | (self._faked_environment() if self._faked else {})
-        with (self.folder / "log").open("ab") as log:
+        with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(self._command(), cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
         until(self._answers, what=f"a server on port {self.port}")
         return self
