@@ -14,8 +14,8 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-class Code(StrEnum):
-    """Every kind of mistake. Numbers never change their meaning; QGW-500 is the gateway's own fault."""
+class Coded(StrEnum):
+    """Codes that each have a meaning: a sentence without its full stop."""
 
     meaning: str
 
@@ -24,6 +24,10 @@ class Code(StrEnum):
         code._value_ = value
         code.meaning = meaning
         return code
+
+
+class Code(Coded):
+    """Every kind of mistake. Numbers never change their meaning; QGW-500 is the gateway's own fault."""
 
     UNREADABLE = "QGW-501", "A file of the configuration is missing or cannot be read"
     SYNTAX = "QGW-502", "Not valid YAML"

@@ -54,9 +54,13 @@ class Surroundings:
         return self._content(name) if self.tables else None
 
     def exposed(self, name: str) -> bool:
-        """Whether everybody on the machine may read a named file, where the system knows such a thing."""
+        """Whether everybody on the machine may read a named file: by its own mode, and by that of every folder on the way to it."""
+        if os.name != "posix":
+            return False
+        path = Path(os.path.realpath(self.path(name)))
         try:
-            return os.name == "posix" and bool(os.stat(self.path(name)).st_mode & stat.S_IROTH)  # noqa: PTH116 - paths are plain text here
+            open_to_all = path.stat().st_mode & stat.S_IROTH
+            return bool(open_to_all) and all(folder.stat().st_mode & stat.S_IXOTH for folder in path.parents)
         except (OSError, ValueError):
             return False
 

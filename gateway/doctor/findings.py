@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
 
+from gateway.config.diagnostics import Coded
 from gateway.errors import (
     AddressRefused,
     CertificateRejected,
@@ -34,16 +34,8 @@ class Status(StrEnum):
     ERROR = "error"
 
 
-class FindingCode(StrEnum):
+class FindingCode(Coded):
     """What only an examination finds. Everything else has the code that a login would end with."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Self:
-        code = str.__new__(cls, value)
-        code._value_ = value
-        code.meaning = meaning
-        return code
 
     CLOCK = "QGW-557", "The clocks of a peer and of this machine differ"
     NO_KEY = "QGW-558", "A provider publishes no key for an algorithm that the configuration expects"

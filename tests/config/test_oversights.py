@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from gateway.config import Loaded
@@ -67,21 +72,41 @@ PRIVATE = {
 }
 
 
+@pytest.fixture
+def open_shelf(shelf: Shelf) -> Iterator[Shelf]:
+    """A copy in a place that everybody may look into; pytest's own folders are closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        base = Path(name)
+        base.chmod(0o755)
+        shutil.copytree(shelf.base / "certs", base / "certs")
+        yield Shelf(base)
+
+
 @pytest.mark.parametrize("name", PRIVATE)
-def test_a_key_or_secret_that_everybody_may_read_is_told(shelf: Shelf, name: str) -> None:
+def test_a_key_or_secret_that_everybody_may_read_is_told(open_shelf: Shelf, name: str) -> None:
     file, line = PRIVATE[name]
     front = "{host: 0.0.0.0, port: 8080, tls: {certificate: ../certs/front.pem, key: ../certs/front_key.pem}}"
     text = GOOD[GATEWAY].replace("[entra]", "[entra, adfs]").replace("{host: 0.0.0.0, port: 8080}", front)
-    folder, path = shelf.folder(gateway=text, adfs=GOOD_SAML + KNOWN), shelf.base / "certs" / name
-    assert shelf.load(folder).problems == ()
+    folder, path = open_shelf.folder(gateway=text, adfs=GOOD_SAML + KNOWN), open_shelf.base / "certs" / name
+    assert open_shelf.load(folder).problems == ()
     path.chmod(0o640)
-    assert shelf.load(folder).problems == ()
+    assert open_shelf.load(folder).problems == ()
     path.chmod(0o644)
-    try:
-        problem = warning(shelf.load(folder))
-    finally:
-        path.chmod(0o600)
+    problem = warning(open_shelf.load(folder))
     assert (problem.file, problem.line, problem.code) == (file, line, "QGW-561")
+    path.parent.chmod(0o750)
+    assert open_shelf.load(folder).problems == (), "a closed folder keeps others out as well"
+
+
+def test_a_link_is_as_open_as_what_it_leads_to(open_shelf: Shelf) -> None:
+    """Kubernetes mounts a Secret as links."""
+    certs = open_shelf.base / "certs"
+    (certs / "..data").mkdir()
+    (certs / "cookie.key").rename(certs / "..data" / "cookie.key")
+    (certs / "cookie.key").symlink_to("..data/cookie.key")
+    assert open_shelf.load(open_shelf.folder()).problems == ()
+    (certs / "..data" / "cookie.key").chmod(0o644)
+    assert warning(open_shelf.load(open_shelf.folder())).code == "QGW-561"
 
 
 @pytest.mark.parametrize("text", [f"{SECRET} \n", f" {SECRET}\n", f"{SECRET} "])
