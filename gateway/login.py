@@ -21,6 +21,7 @@ from gateway.errors import (
     LoginExpired,
     LoginLoop,
     LoginMismatch,
+    Overloaded,
     ProofAlreadyUsed,
     SignInTooWeak,
     StoreError,
@@ -52,7 +53,7 @@ STATE_BYTES = 16
 MOST_TICKETS = 3
 LOOP_WINDOW = timedelta(minutes=1)
 """One browser gets so many tickets for a virtual proxy in this time, by logins that began one after the other."""
-UNTOUCHED = (LoginExpired, LoginMismatch, StoreUnavailable, StoreFull, StoreRefused)
+UNTOUCHED = (LoginExpired, LoginMismatch, Overloaded, StoreUnavailable, StoreFull, StoreRefused)
 """Errors of `finish` that leave the transaction unused, as far as anybody knows: all others have used it up."""
 
 
@@ -242,7 +243,10 @@ def check_route(
 
 
 def check_provider(table: RoutingTable, idp: str, response: IdpResponse, transaction: LoginTransaction) -> tuple[Provider, VirtualProxy]:
-    """The answer is of the provider that the login was sent to, as it is registered now. Raises `LoginMismatch`, `NotFound`."""
+    """The answer is of the provider that the login was sent to, as it is registered now, which has time for it.
+
+    Raises `LoginMismatch`, `NotFound`, `Overloaded`.
+    """
     provider = table.provider(idp)
     if transaction.idp != idp:
         raise LoginMismatch(f"begun with {transaction.idp}, answered at {idp}")
@@ -253,6 +257,7 @@ def check_provider(table: RoutingTable, idp: str, response: IdpResponse, transac
     virtual_proxy = table.virtual_proxies.get(transaction.virtual_proxy)
     if virtual_proxy is None or idp not in virtual_proxy.identity_providers:
         raise LoginMismatch(f"virtual proxy {transaction.virtual_proxy} does not offer {idp} any more")
+    provider.port.check_room(response)
     return provider, virtual_proxy
 
 

@@ -108,6 +108,9 @@ class IdentityProvider(Protocol):
     def is_unsolicited(self, response: IdpResponse) -> bool:
         """Whether the answer claims to answer no request of ours. Read without belief: it is never an identity. Raises `GatewayError`."""
 
+    def check_room(self, response: IdpResponse) -> None:
+        """That there is time for an answer like this one, before anything is used up by it. Raises `Overloaded`."""
+
     async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
         """Where to send the browser to sign in with that strength, and what to remember. Raises `GatewayError`."""
 

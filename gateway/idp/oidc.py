@@ -111,6 +111,9 @@ class OidcProvider:
         del response
         return False
 
+    def check_room(self, response: IdpResponse) -> None:
+        """An ID token is a few kilobytes and judged at once."""
+
     async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
         """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one random seed, and the time."""
         base = (await self._description.current()).authorization_base

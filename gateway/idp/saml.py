@@ -38,10 +38,13 @@ class LargeResponses:
         self._limit = workers + waiting
         self._present = 0
 
-    async def run(self, judge: Callable[[], VerifiedIdentity]) -> VerifiedIdentity:
-        """What `judge` gives, from another thread. Raises `Overloaded` when the queue is full, and whatever `judge` raises."""
+    def check_room(self) -> None:
+        """Raises `Overloaded` when the queue is full: to be asked before the response has used up its login."""
         if self._present >= self._limit:
             raise Overloaded("too many large SAML responses at once")
+
+    async def run(self, judge: Callable[[], VerifiedIdentity]) -> VerifiedIdentity:
+        """What `judge` gives, from another thread. Raises whatever `judge` raises."""
         self._present += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, judge)
@@ -129,6 +132,11 @@ class SamlProvider:
         if not message:
             raise MalformedResponse("no SAMLResponse")
         return len(message) <= _INLINE and saml.is_unsolicited(message)
+
+    def check_room(self, response: IdpResponse) -> None:
+        """Large responses queue for a thread."""
+        if len(response.fields.get("SAMLResponse", "")) > _INLINE:
+            self._large.check_room()
 
     async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
         """Profiles §4.1.3.2 and §4.1.3.3."""

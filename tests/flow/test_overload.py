@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import Overloaded
+from gateway.idp import saml
 from gateway.web.guard import EAGER, PATIENT
 from gateway.web.pressure import BEAT, FIRST_PACE, LATE, LEAST_PACE, LEAST_REQUESTS, STANDING, Pressure
+from tests.flow.conftest import Worlds
 from tests.flow.world import World
 
 
@@ -203,3 +206,21 @@ def test_a_machine_that_has_no_time_is_not_overload_while_hardly_anybody_comes()
     assert pressure.standing() == 0.0
     loop.now += 3
     assert pressure.overdue() == 0.0
+
+
+async def test_a_large_saml_response_that_finds_no_room_is_not_used_up(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is judged in another thread, and the queue for those is short."""
+    world = await worlds(idps=(), saml=("adfs",))
+    monkeypatch.setattr(saml, "_INLINE", 100)
+    browser = world.browser()
+    page = await world.to_callback(browser)
+    with monkeypatch.context() as full:
+        full.setattr(saml.LargeResponses, "check_room", refuse)
+        answer = await browser.submit(page)
+    assert (answer.status, answer.code) == (503, "QGW-117")
+    assert not answer.set_cookies
+    assert (await browser.follow(await browser.submit(page))).status == 200
+
+
+def refuse(_: saml.LargeResponses) -> None:
+    raise Overloaded("full")
