@@ -22,9 +22,9 @@ async def test_replicas_count_together(kind: Kind) -> None:
     assert [await here.add("a", MINUTE), await there.add("a", MINUTE), await here.add("a", MINUTE)] == [1, 2, 3]
 
 
-async def test_500_at_once_are_counted_one_by_one(kind: Kind) -> None:
-    counts = await asyncio.gather(*(kind.replicas[number % 2].counter.add("a", MINUTE) for number in range(500)))
-    assert sorted(counts) == list(range(1, 501))
+async def test_many_at_once_are_counted_one_by_one(kind: Kind) -> None:
+    counts = await asyncio.gather(*(kind.replicas[number % 2].counter.add("a", MINUTE) for number in range(100)))
+    assert sorted(counts) == list(range(1, 101))
 
 
 async def test_a_window_begins_with_its_first_count_and_ends_by_itself(kind: Kind) -> None:
