@@ -155,12 +155,13 @@ class Gateway:
             yield services.table, services.logout.ending
 
     async def _drop_errands(self) -> None:
-        """What nodes have not done by now is lost, and told."""
+        """One more try of what nodes have not done; what they do not do now is lost, and told."""
         if self._errands_task is not None:
             self._errands_task.cancel()
             await asyncio.wait([self._errands_task])
-        if self._errands:
-            self.journal.warn("sessions_abandoned", users=len(self._errands))
+        users = await self._errands.run_all(self._in_use)
+        if users:
+            self.journal.warn("sessions_abandoned", users=users)
 
     def _renew_front(self, tls: TlsPair | None) -> None:
         """New connections get the new certificate. One that OpenSSL does not take is found on a context of its own."""

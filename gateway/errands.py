@@ -64,6 +64,18 @@ class Errands:
             for fault in filter(None, outcomes):  # of ours: it must not keep the others from their turn
                 self._crash(fault)
 
+    async def run_all(self, using: Using) -> int:
+        """One more turn before a stop, whether due or not; how many users have sessions left after it.
+
+        Late tickets are not counted: theirs is over in less than a minute, and there may be none.
+        """
+        names = list(self._waiting)
+        with using() as (table, ending):
+            outcomes = await asyncio.gather(*(ending.again(table, self._waiting.pop(name)) for name in names), return_exceptions=True)
+        for fault in filter(None, outcomes):
+            self._crash(fault)
+        return sum(not errand.late for errand in self._waiting.values())
+
     def _take(self) -> list[Errand]:
         now = self._clock.now()
         keys = [key for key, errand in self._waiting.items() if errand.due_at <= now][:AT_ONCE]

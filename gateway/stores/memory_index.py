@@ -7,9 +7,8 @@ asks the nodes by the user's name, is the way that is left.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from gateway.model import LogoutNotice, QlikUser, SignedIn
 from gateway.ports import Clock
@@ -21,6 +20,8 @@ EACH = 200
 """Entries of one user in one virtual proxy at most, whose own oldest goes first: nobody pushes others out by signing in again and again."""
 
 _Id = bytes
+_Kept = tuple[SignedIn, tuple[_Id, ...]]
+"""An entry with what it is found by."""
 
 
 class MemorySessionIndex:
@@ -29,20 +30,21 @@ class MemorySessionIndex:
     def __init__(self, clock: Clock, *, capacity: int = CAPACITY) -> None:
         self._clock = clock
         self._capacity = capacity
-        self._entries: OrderedDict[_Id, SignedIn] = OrderedDict()
-        self._found_by: dict[_Id, dict[_Id, None]] = {}
+        self._entries: OrderedDict[_Id, _Kept] = OrderedDict()
+        self._found_by: dict[_Id, list[_Id]] = {}
         self.dropped = 0
         """Live entries that had to make room for newer ones."""
 
     async def remember(self, entry: SignedIn) -> None:
         name = _name(entry)
         self._remove(name)
-        self._entries[name] = entry
-        for key in _keys(entry):
-            self._found_by.setdefault(key, {})[name] = None
-        of_user = self._found_by[_user(entry.virtual_proxy, entry.user)]
+        keys = _keys(entry)
+        self._entries[name] = entry, keys
+        for key in keys:
+            self._found_by.setdefault(key, []).append(name)
+        of_user = self._found_by[keys[0]]
         if len(of_user) > EACH:
-            self._remove(next(iter(of_user)))
+            self._remove(of_user[0])
         self._make_room()
 
     async def of_browser(self, browser: str) -> tuple[SignedIn, ...]:
@@ -63,19 +65,20 @@ class MemorySessionIndex:
 
     async def forget(self, entry: SignedIn) -> None:
         name = _name(entry)
-        if self._entries.get(name) == entry:  # else the user has signed in anew meanwhile
+        kept = self._entries.get(name)
+        if kept is not None and kept[0] == entry:  # else the user has signed in anew meanwhile
             self._remove(name)
 
     def _live(self, keys: Iterable[_Id]) -> tuple[SignedIn, ...]:
         """The newest first."""
         now = self._clock.now()
         names = dict.fromkeys(name for key in keys for name in self._found_by.get(key, ()))
-        return tuple(entry for name in reversed(names) if (entry := self._entries[name]).expires_at > now)
+        return tuple(entry for name in reversed(names) if (entry := self._entries[name][0]).expires_at > now)
 
     def _make_room(self) -> None:
         now = self._clock.now()
         while self._entries:
-            name, oldest = next(iter(self._entries.items()))
+            name, (oldest, _) = next(iter(self._entries.items()))
             live = oldest.expires_at > now
             if live and len(self._entries) <= self._capacity:
                 return
@@ -83,12 +86,12 @@ class MemorySessionIndex:
             self._remove(name)
 
     def _remove(self, name: _Id) -> None:
-        entry = self._entries.pop(name, None)
-        if entry is None:
+        kept = self._entries.pop(name, None)
+        if kept is None:
             return
-        for key in _keys(entry):
+        for key in kept[1]:
             found = self._found_by[key]
-            del found[name]
+            found.remove(name)
             if not found:
                 del self._found_by[key]
 
@@ -111,14 +114,11 @@ def _name(entry: SignedIn) -> _Id:
     )
 
 
-def _keys(entry: SignedIn) -> Iterator[_Id]:
-    """What it is found by."""
+def _keys(entry: SignedIn) -> tuple[_Id, ...]:
+    """What it is found by, its user first."""
     session, whose = entry.session, (entry.registration, entry.session.issuer)
-    yield _digest("browser", entry.browser)
-    yield _user(entry.virtual_proxy, entry.user)
-    yield _digest("subject", *whose, session.subject)
-    if session.session_id is not None:
-        yield _digest("session", *whose, session.session_id)
+    keys = (_user(entry.virtual_proxy, entry.user), _digest("browser", entry.browser), _digest("subject", *whose, session.subject))
+    return keys if session.session_id is None else (*keys, _digest("session", *whose, session.session_id))
 
 
 def _user(virtual_proxy: str, user: QlikUser) -> _Id:
@@ -126,4 +126,4 @@ def _user(virtual_proxy: str, user: QlikUser) -> _Id:
 
 
 def _digest(*parts: str | None) -> _Id:
-    return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()
+    return hashlib.blake2b(repr(parts).encode(errors="surrogatepass"), digest_size=16).digest()

@@ -261,3 +261,16 @@ class TestPersonalApi:
         async with browser.delete(f"{rest.site.url()}/sales/qps/user") as response:
             assert response.status == 204
         assert (await get(browser, rest.site.hub("sales"))).status == 302
+
+
+async def test_there_is_no_address_to_log_out_by(browser: aiohttp.ClientSession, rest: RestClient) -> None:
+    """What sounds like one is refused, and the session lives on: seen on a release of 2026."""
+    await sign_in(browser, rest)
+    assert (await get(browser, f"{rest.site.url()}/sales/qps/logout")).status == 400
+    assert (await get(browser, rest.site.hub("sales"))).status == 200
+
+
+async def test_the_hub_holds_the_link_that_an_administrator_placed(browser: aiohttp.ClientSession, rest: RestClient) -> None:
+    rest.site.link("sales", "https://sso.example.com/vp/sales/login")
+    text = await (await sign_in(browser, rest)).text()
+    assert 'href="https://sso.example.com/vp/sales/logout"' in text

@@ -269,6 +269,25 @@ async def test_a_fault_of_ours_keeps_no_other_errand_from_its_turn(monkeypatch: 
     await way.later(1)
 
 
+async def test_before_a_stop_everything_gets_one_more_turn_and_what_is_left_is_counted() -> None:
+    way = Way()
+    way.nodes["sales", 1].failures, way.nodes["hr", 1].failures = 1, 2
+    await way.sign_in("sales")
+    await way.sign_in("hr", old=False)
+    await way.pipeline.leave(way.table, way.journey())
+    assert await way.errands.run_all(way._using) == 1
+    assert way.nodes["sales", 1].sessions == 0
+    assert [event.virtual_proxy for event in way.journal.events if isinstance(event, LoggedOut)] == ["sales"]
+
+
+async def test_a_late_ticket_is_no_session_that_is_left() -> None:
+    way = Way()
+    await way.sign_in(old=False)
+    await way.pipeline.leave(way.table, way.journey())
+    assert len(way.errands) == 1
+    assert await way.errands.run_all(way._using) == 0
+
+
 async def test_where_a_browser_was_sent_is_told_to_nobody_else() -> None:
     way = Way()
     await way.sign_in()

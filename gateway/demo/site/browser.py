@@ -39,6 +39,8 @@ class BrowserFace:
         virtual_proxy, path = self._select(request)
         signed_in = self._redeem(request, virtual_proxy)
         session = signed_in or self._session(request, virtual_proxy)
+        if path == "/qps/logout":
+            raise web.HTTPBadRequest(text="Bad Request")  # no such address, whatever the name promises [C butler-sheet-icons#883]
         if path == "/qps/user":
             response = self._personal(request, virtual_proxy, session)
         elif session is None:
