@@ -160,6 +160,11 @@ class World:
             return await response.text()
 
 
+def sharing(store: str | None) -> Edit:
+    """A gateway with its marks and its index in that store; None: in its own memory."""
+    return lambda gateway: gateway.update({} if store is None else {"store": {"url": store}})
+
+
 def write(folder: Path, name: str, content: object) -> None:
     """In one step: whoever follows the folder never sees half of it."""
     (folder / f".{name}").write_text(yaml.safe_dump(content, sort_keys=False))

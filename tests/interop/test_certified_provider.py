@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.system import SystemClock
 from tests.flow.conftest import Worlds, certificates, worlds
-from tests.flow.world import Browser, World
+from tests.flow.world import Browser, World, sharing
 from tests.interop.node_provider import node_provider
 from tests.ports import unused_port
 
@@ -29,7 +29,7 @@ async def start(worlds: Worlds) -> AsyncIterator[Start]:
     """A world whose provider `certified` is registered with the given client metadata and configured with the given keys."""
     async with AsyncExitStack() as stack:
 
-        async def make(client: dict[str, Any], *, secrets: dict[str, bytes] | None = None, **keys: Any) -> World:
+        async def make(client: dict[str, Any], *, secrets: dict[str, bytes] | None = None, store: str | None = None, **keys: Any) -> World:
             port = unused_port()
             registered = {"client_id": "qlikgw", "redirect_uris": [f"http://127.0.0.1:{port}/idp/certified/callback"], **client}
             ours = f"http://127.0.0.1:{port}/idp/certified"
@@ -46,7 +46,8 @@ async def start(worlds: Worlds) -> AsyncIterator[Start]:
                 provider.update(issuer=issuer, client_id=registered["client_id"], allow="'sales' in claims.groups", **keys)
 
             files = {"idp.secret": str(registered.get("client_secret", "unused")).encode()} | (secrets or {})
-            return await worlds(idps=("certified",), port=port, clock=SystemClock(), edit_provider=edit, secrets=files)
+            settings: dict[str, Any] = {"edit_provider": edit, "edit_gateway": sharing(store), "secrets": files}
+            return await worlds(idps=("certified",), port=port, clock=SystemClock(), **settings)
 
         yield make
 

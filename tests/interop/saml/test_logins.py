@@ -12,7 +12,7 @@ import pytest
 
 from gateway.system import SystemClock
 from tests.flow.conftest import Worlds, certificates, worlds
-from tests.flow.world import Answer, Browser, World
+from tests.flow.world import Answer, Browser, World, sharing
 from tests.interop.saml.conversation import PARTS, US, start
 from tests.interop.saml.foreign import Encrypts, ForeignProvider, Manner, Signs, send_form
 from tests.peers.saml_forge import Party, party
@@ -80,7 +80,9 @@ async def corp(worlds: Worlds, tmp_path: Path) -> AsyncIterator[Start]:
     """A world with that provider in that `Manner`. `keys` go into the provider's file."""
     async with AsyncExitStack() as stack:
 
-        async def make(name: str, manner: Manner | None = None, *, metadata_signer: Party | None = None, **keys: Any) -> Corp:
+        async def make(
+            name: str, manner: Manner | None = None, *, metadata_signer: Party | None = None, store: str | None = None, **keys: Any
+        ) -> Corp:
             port = unused_port()
             base = f"http://127.0.0.1:{port}/idp/corp"
             us = replace(
@@ -94,7 +96,8 @@ async def corp(worlds: Worlds, tmp_path: Path) -> AsyncIterator[Start]:
             if metadata_signer:
                 files["metadata.pem"] = metadata_signer.certificate_pem
                 settings["metadata"]["signing_certificate"] = "../certs/metadata.pem"
-            world = await worlds(idps=(), foreign={"corp": settings}, port=port, clock=SystemClock(), secrets=files)
+            options = {"edit_gateway": sharing(store), "foreign": {"corp": settings}, "secrets": files}
+            world = await worlds(idps=(), port=port, clock=SystemClock(), **options)
             metadata = await world.browser().get(us.entity_id)
             assert metadata.status == 200
             await provider.know(metadata.text)
