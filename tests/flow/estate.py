@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import aiohttp
 
 from gateway import config
 from gateway.app import Gateway
-from gateway.demo.certificates import make_site
+from gateway.demo.certificates import SiteCertificates, make_site
 from gateway.demo.openid_provider import DemoOpenIdProvider
 from gateway.demo.openid_requests import AuthorizationRequest, Client
 from gateway.demo.saml_provider import DemoSamlProvider
@@ -68,6 +69,13 @@ class Estate(World):
         return found
 
 
+@cache
+def certificates_of(site: str) -> SiteCertificates:
+    """The same for every test: making them takes longer than a login."""
+    nodes, _ = SITES[site]
+    return make_site(nodes, host_of_root=nodes[0])
+
+
 def loopback(estate_sites: Mapping[str, QlikSimulator], addresses: Mapping[str, str], port: int, management: int) -> dict[str, str]:
     """What of the page's texts is written otherwise here: addresses and nothing else."""
     nodes = {
@@ -100,7 +108,7 @@ async def start_estate(folder: Path, *, clock: Any = None, also: Mapping[str, st
     sites = {}
     for name, (nodes, doors) in SITES.items():
         modules = {prefix: f"{at}/vp/{door}/login" for door, prefix in doors.items()}
-        certificates = make_site(nodes, host_of_root=nodes[0])
+        certificates = certificates_of(name)
         site = sites[name] = QlikSimulator(clock=clock, nodes=nodes, virtual_proxies=modules, certificates=certificates)
         await site.start()
     openid = {name: DemoOpenIdProvider(clock=clock, watch=watcher) for name in OPENID}
