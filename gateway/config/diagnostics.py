@@ -49,7 +49,6 @@ class Code(Coded):
     MAPPING = "QGW-518", "A mapping rule that is incomplete or contradicts itself"
     SCHEMA = "QGW-519", "A schema version that this gateway does not know"
     COOKIE_KEYS = "QGW-520", "Cookie keys that are missing or unusable"
-    NOT_AVAILABLE = "QGW-521", "Something that this version cannot do"
     YAML_FEATURE = "QGW-522", "A feature of YAML that is not used here"
     TRIAL = "QGW-524", "A test in an identity provider's file that does not come out as it says"
     EXPIRES_SOON = "QGW-523", "A certificate that expires soon"
