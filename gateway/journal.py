@@ -125,7 +125,7 @@ class LogJournal:
 
     @property
     def _log(self) -> Any:  # noqa: ANN401 (structlog's own type is made at run time)
-        return _Lines.logger
+        return _Lines.logger if structlog.is_configured() else structlog.get_logger()
 
     def record(self, event: Event) -> None:
         self._writers[type(event)](event)

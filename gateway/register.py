@@ -6,7 +6,7 @@ of it shows one. This module knows nothing of who asks, or what is ended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -40,7 +40,7 @@ class Register:
                 idp=transaction.idp,
                 registration=transaction.registration,
                 session=identity.session,
-                user=replace(user, attributes=()),
+                user=QlikUser(directory=user.directory, user_id=user.user_id),
                 memo=self._sealed(identity.logout_memo, transaction.registration),
                 signed_in_at=now,
                 expires_at=now + self.lifetime,

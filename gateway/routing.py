@@ -7,8 +7,8 @@ same for one virtual proxy and for a thousand.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Generic, TypeVar
@@ -111,6 +111,14 @@ class _State(Generic[T]):
         self.holders = 0
         self.when_free: Callable[[], None] | None = None
 
+    def __enter__(self) -> T:
+        self.holders += 1
+        return self.value
+
+    def __exit__(self, *_: object) -> None:
+        self.holders -= 1
+        self.settle()
+
     def settle(self) -> None:
         if self.when_free is not None and self.holders == 0:
             self.when_free()
@@ -128,16 +136,9 @@ class Live(Generic[T]):
     def read(self) -> T:
         return self._state.value
 
-    @contextmanager
-    def hold(self) -> Iterator[T]:
+    def hold(self) -> AbstractContextManager[T]:
         """The value of now, kept usable until the end of the block whatever is swapped in meanwhile."""
-        state = self._state
-        state.holders += 1
-        try:
-            yield state.value
-        finally:
-            state.holders -= 1
-            state.settle()
+        return self._state
 
     def swap(self, value: T, *, when_free: Callable[[], None] | None = None) -> None:
         """Put `value` in the place of the old one. `when_free` is called once, when nobody holds the old one any more."""

@@ -185,6 +185,8 @@ class SamlProvider:
 
 def demanding(sp: saml.ServiceProvider, strength: Strength) -> saml.ServiceProvider:
     """Us, for one login: what its sign-in must be like."""
+    if (strength.fresh, strength.authn_context, strength.max_age) == (sp.force_authn, sp.authn_contexts, sp.max_age):
+        return sp
     return replace(sp, force_authn=strength.fresh, authn_contexts=strength.authn_context, max_age=strength.max_age)
 
 

@@ -47,9 +47,15 @@ class SiteTrust:
         self._roots = roots
         self._pins = pins
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self._of_node: dict[Node, ssl.SSLContext] = {}
 
     def context(self, node: Node) -> ssl.SSLContext:
         """The context for connections to `node`. Raises `MaterialProblem`."""
+        if node not in self._of_node:
+            self._of_node[node] = self._find(node)
+        return self._of_node[node]
+
+    def _find(self, node: Node) -> ssl.SSLContext:
         self._check_name(node)
         if node.name in self._pins:
             return self._once(f"pin {node.name}", self._pinned, node)

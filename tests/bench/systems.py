@@ -63,7 +63,8 @@ async def started(system: System, folder: Path, *, core: int | None) -> AsyncIte
         await _until_ready(system, process)
         yield Running(system=system, pid=process.pid, after=time.perf_counter() - began)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             await asyncio.to_thread(process.wait, 10)
         except subprocess.TimeoutExpired:
