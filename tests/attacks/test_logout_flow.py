@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.errors import SamlMalformed, StoreUnavailable
+from gateway.errors import NoLogoutInFlight, SamlMalformed, StoreUnavailable
 from gateway.model import Channel, LogoutMessage, LogoutNotice, SignedIn
 from gateway.protocol.saml.received import verify_message
 from tests.flow.conftest import Worlds, certificates, world, worlds
@@ -98,3 +98,14 @@ async def test_the_link_in_a_frame_asks_before_it_acts(world: World) -> None:
     assert all_sessions(world) == 1
     await victim.submit(question)
     assert all_sessions(world) == 0
+
+
+async def test_a_made_up_way_back_ends_nothing_and_leaves_the_genuine_one_open(worlds: Worlds) -> None:
+    """Any site may send the browser to our address with a state of its own."""
+    world = await worlds(single_logout=True)
+    browser = await signed_in(world)
+    onward = await log_out(world, browser)
+    for query in ("", "?state=", "?state=another", "?RelayState=another", "?state=%00"):
+        answer = await browser.get(f"{world.url}/idp/entra/slo{query}")
+        assert (answer.status, answer.code) == (400, NoLogoutInFlight.code), query
+    assert "You are signed out" in (await browser.follow(onward)).text
