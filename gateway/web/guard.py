@@ -91,12 +91,22 @@ class Guard:
         pressure.arrived += 1
         queue, standing, overdue = pressure.queue(), pressure.standing(), pressure.overdue()
         if queue > most.queue or standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
-            self.journal.metrics.shed.labels(endpoint).inc()
-            state = f"{max(standing, overdue):.3f} s behind, {queue:.3f} s in the queue, {pressure.in_hand} requests in hand"
-            self._tell("shedding", endpoint=endpoint.value, state=state)
-            raise Overloaded(state)
+            raise self._overloaded(endpoint)
         with pressure.counted():
             yield
+
+    async def await_turn(self) -> None:
+        """Until there is time for a login to begin. Raises `Overloaded`."""
+        if not await self.pressure.turn():
+            raise self._overloaded(Endpoint.START)
+
+    def _overloaded(self, endpoint: Endpoint) -> Overloaded:
+        pressure = self.pressure
+        self.journal.metrics.shed.labels(endpoint).inc()
+        behind = max(pressure.standing(), pressure.overdue())
+        state = f"{behind:.3f} s behind, {pressure.queue():.3f} s in the queue, {pressure.in_hand} requests in hand"
+        self._tell("shedding", endpoint=endpoint.value, state=state)
+        return Overloaded(state)
 
     async def check_client(self, request: web.Request, endpoint: Endpoint) -> None:
         """Not more requests of this kind from this client's network than `limits` allows. Raises `TooManyRequests`."""

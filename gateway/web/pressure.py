@@ -26,6 +26,8 @@ LEAST_REQUESTS = 8
 """Requests since the beat before, without which a late one has another cause than they."""
 MEMORY = 0.5
 """Seconds over which the speed is averaged."""
+LONGEST_WAIT = 1.2
+"""Seconds after which somebody who waits is turned away."""
 LEAST_PACE, FIRST_PACE, MOST_PACE = 8, 50, 200
 """Logins that may begin within a beat."""
 
@@ -43,7 +45,7 @@ class Pressure:
         self._pace, self._begun = FIRST_PACE, 0
         self._speed = FIRST_PACE / BEAT
         """Logins that may begin in a second, as it was of late."""
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -55,7 +57,7 @@ class Pressure:
         if self._handle is not None:
             self._handle.cancel()
         self._loop = self._handle = None
-        self._let_in(len(self._waiting))
+        self._let_in(self._begun + len(self._waiting), 0.0)
 
     def standing(self) -> float:
         """Seconds that work has had to wait throughout the last beats."""
@@ -71,14 +73,14 @@ class Pressure:
         """Seconds that somebody will wait for a turn to begin a login, at the speed of the last beats."""
         return len(self._waiting) / self._speed
 
-    async def turn(self) -> None:
-        """Wait until a login may begin."""
+    async def turn(self) -> bool:
+        """Wait until a login may begin. False: it took too long, because things went more slowly than they did when it came."""
         if self._loop is None or (not self._waiting and self._begun < self._pace):
             self._begun += 1
-            return
-        turn = self._loop.create_future()
-        self._waiting.append(turn)
-        await turn
+            return True
+        turn: asyncio.Future[bool] = self._loop.create_future()
+        self._waiting.append((self._loop.time(), turn))
+        return await turn
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -103,13 +105,14 @@ class Pressure:
         elif self._begun >= self._pace:
             self._pace = min(MOST_PACE, self._pace + 1)
         self.arrived = self._begun = 0
-        self._let_in(self._pace)
+        self._let_in(self._pace, loop.time())
         self._await_beat(loop)
 
-    def _let_in(self, count: int) -> None:
+    def _let_in(self, count: int, now: float) -> None:
         """The first ones in the queue; those whose browser is gone take nobody's turn."""
         while self._waiting and count > self._begun:
-            turn = self._waiting.popleft()
+            since, turn = self._waiting.popleft()
+            in_time = now - since < LONGEST_WAIT
             if not turn.done():
-                turn.set_result(None)
-                self._begun += 1
+                turn.set_result(in_time)
+                self._begun += in_time

@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import Overloaded
 from gateway.idp import saml
 from gateway.web.guard import EAGER, PATIENT
-from gateway.web.pressure import BEAT, FIRST_PACE, LATE, LEAST_PACE, LEAST_REQUESTS, STANDING, Pressure
+from gateway.web.pressure import BEAT, FIRST_PACE, LATE, LEAST_PACE, LEAST_REQUESTS, LONGEST_WAIT, STANDING, Pressure
 from tests.flow.conftest import Worlds
 from tests.flow.world import World
 
@@ -164,6 +164,32 @@ async def test_who_has_gone_away_takes_nobody_s_turn() -> None:
     loop.turn([0.0])
     await waiting
     assert gone.cancelled()
+
+
+async def test_who_has_waited_too_long_is_turned_away_and_takes_nobody_s_turn() -> None:
+    pressure, loop = measured()
+    for _ in range(FIRST_PACE):
+        assert await pressure.turn()
+    early = asyncio.create_task(pressure.turn())
+    await asyncio.sleep(0)
+    loop.now += LONGEST_WAIT
+    late = asyncio.create_task(pressure.turn())
+    await asyncio.sleep(0)
+    loop.turn([LONGEST_WAIT])
+    assert [await early, await late] == [False, True]
+    assert pressure._begun == 1
+
+
+async def test_a_login_that_waited_too_long_is_not_begun(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = (await world.ask_hub(world.browser())).location
+
+    async def too_long(_: Pressure) -> bool:
+        return False
+
+    monkeypatch.setattr(Pressure, "turn", too_long)
+    answer = await world.browser().get(start)
+    assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "QGW-117", "3")
+    assert 'qlikgw_requests_shed_total{endpoint="start"} 1.0' in await world.metrics()
 
 
 async def test_a_login_is_not_begun_while_the_queue_is_too_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
