@@ -85,6 +85,13 @@ class SessionsLeft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignInDropped:
+    """The index of sign-ins was full: one that had not ended made room, and no logout will find it."""
+
+    virtual_proxy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogoutRefused:
     """A message about a logout proved nothing, or could not be used. Nothing was ended."""
 
@@ -177,6 +184,7 @@ Event: TypeAlias = (
     | LoggedOut
     | SessionsLeft
     | LogoutRefused
+    | SignInDropped
     | KeysRefreshed
     | ProviderTrouble
     | CertificatesKnown

@@ -32,6 +32,7 @@ from gateway.events import (
     LogoutRefused,
     ProviderTrouble,
     SessionsLeft,
+    SignInDropped,
     StoreFound,
     StoreLost,
     StoreMayForget,
@@ -112,6 +113,7 @@ class LogJournal:
             LoggedOut: self._logged_out,
             SessionsLeft: self._sessions_left,
             LogoutRefused: self._logout_refused,
+            SignInDropped: self._dropped,
             KeysRefreshed: self._keys,
             ProviderTrouble: self._trouble,
             CertificatesKnown: self._certificates,
@@ -213,6 +215,10 @@ class LogJournal:
             attempt=event.attempt,
             again=event.again,
         )
+
+    def _dropped(self, event: SignInDropped) -> None:
+        """A count and no line: once the index is full, there is one with every login."""
+        self.metrics.dropped.labels(event.virtual_proxy).inc()
 
     def _logout_refused(self, event: LogoutRefused) -> None:
         self.metrics.refused_logouts.labels(event.idp or "", event.code).inc()

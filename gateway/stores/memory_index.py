@@ -10,8 +10,9 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from gateway.events import SignInDropped
 from gateway.model import LogoutNotice, QlikUser, SignedIn
-from gateway.ports import Clock
+from gateway.ports import Clock, Journal
 
 CAPACITY = 10_000
 """Entries held at most, the oldest goes first: about 30 MiB, most of it what the providers' logouts need."""
@@ -27,13 +28,12 @@ _Kept = tuple[SignedIn, tuple[_Id, ...]]
 class MemorySessionIndex:
     """Bounded: by its capacity, and by each entry's own end."""
 
-    def __init__(self, clock: Clock, *, capacity: int = CAPACITY) -> None:
+    def __init__(self, clock: Clock, *, journal: Journal | None = None, capacity: int = CAPACITY) -> None:
         self._clock = clock
+        self._journal = journal
         self._capacity = capacity
         self._entries: OrderedDict[_Id, _Kept] = OrderedDict()
         self._found_by: dict[_Id, list[_Id]] = {}
-        self.dropped = 0
-        """Live entries that had to make room for newer ones."""
 
     async def remember(self, entry: SignedIn) -> None:
         name = _name(entry)
@@ -82,7 +82,8 @@ class MemorySessionIndex:
             live = oldest.expires_at > now
             if live and len(self._entries) <= self._capacity:
                 return
-            self.dropped += live
+            if live and self._journal is not None:
+                self._journal.record(SignInDropped(virtual_proxy=oldest.virtual_proxy))
             self._remove(name)
 
     def _remove(self, name: _Id) -> None:

@@ -65,7 +65,7 @@ def open_stores(address: StoreAddress, *, clock: Clock, entropy: Entropy, journa
     """The stores of one gateway."""
     counter = MemoryCounter(clock)
     if not address.shared:
-        index = MemorySessionIndex(clock)
+        index = MemorySessionIndex(clock, journal=journal)
         return Stores(replay=MemoryReplayStore(clock), counter=counter, index_under=lambda _: index)
     # The client library takes a third of a second and some memory to import, and most gateways have no shared store.
     from gateway.stores.health import Health  # noqa: PLC0415

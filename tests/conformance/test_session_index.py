@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.events import SignInDropped
 from gateway.model import IdpSession, LogoutNotice, QlikUser, SignedIn
 from gateway.ports import SessionIndex
 from gateway.stores.memory_index import MemorySessionIndex
 from tests.conformance.kinds import Kind
-from tests.fakes import NOON, FixedClock
+from tests.fakes import NOON, FixedClock, MemoryJournal
 
 RING = (b"k" * 32,)
 ISSUER = "https://op.example"
@@ -169,10 +170,11 @@ async def test_names_of_any_characters_are_kept(index: SessionIndex) -> None:
 
 
 async def test_the_memory_index_drops_the_oldest_where_it_is_full_and_counts_it() -> None:
-    index = MemorySessionIndex(FixedClock(), capacity=3)
+    journal = MemoryJournal()
+    index = MemorySessionIndex(FixedClock(), journal=journal, capacity=3)
     await filled(index, *(replace(ENTRY, browser=f"browser-{number}") for number in range(5)))
     assert len(index) == 3
-    assert index.dropped == 2
+    assert journal.events == [SignInDropped(virtual_proxy="sales")] * 2
     assert await index.of_browser("browser-1") == ()
     assert await index.of_browser("browser-4")
     assert len(await index.of_session("r1", notice("alice"))) == 3
@@ -180,12 +182,13 @@ async def test_the_memory_index_drops_the_oldest_where_it_is_full_and_counts_it(
 
 async def test_the_memory_index_keeps_nothing_of_what_has_ended() -> None:
     clock = FixedClock()
-    index = MemorySessionIndex(clock)
+    journal = MemoryJournal()
+    index = MemorySessionIndex(clock, journal=journal)
     await filled(index, *(replace(ENTRY, browser=f"browser-{number}") for number in range(50)))
     clock.advance(timedelta(hours=24))
     await index.remember(replace(ENTRY, expires_at=NOON + timedelta(hours=48)))
     assert len(index) == 1
-    assert index.dropped == 0
+    assert journal.events == []
     assert len(index._found_by) == 4
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
+from html import unescape
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -76,6 +78,26 @@ async def test_no_secret_is_in_any_line_page_or_metric(worlds: Worlds, log: io.S
     assert_no_secret(log.getvalue(), secrets)
     assert_no_secret(await world.metrics(), secrets)
     for page in (denied, used, stranger, damaged, refused, failed):
+        assert_no_secret(page.text, secrets)
+
+
+async def test_no_secret_of_a_logout_is_in_any_line_metric_or_last_page(worlds: Worlds, log: io.StringIO) -> None:
+    world = await worlds(single_logout=True)
+    browser = world.browser()
+    await world.sign_in(browser)
+    world.site.node("qlik2.corp.example").faults.always = Fault.SERVER_ERROR
+    question = await browser.get(f"{world.url}/vp/sales/logout", Sec_Fetch_Site="cross-site", Referer="https://evil.example/CANARY-PATH")
+    onward = await browser.submit(question)
+    to_provider = unescape(onward.text.partition("0; url=")[2].partition('"')[0])
+    last = await browser.follow(await browser.get(to_provider))
+    forged = await browser.post(f"{world.url}/idp/entra/backchannel-logout", {"logout_token": "CANARY.TOKEN.X"})
+    wrong = await browser.get(f"{world.url}/idp/entra/slo?state=CANARY-STATE-3")
+    (hint,) = parse_qs(urlsplit(to_provider).query)["id_token_hint"]
+    secrets = secrets_of(browser, world) | {name: name for name in ("CANARY-PATH", "CANARY.TOKEN.X", "CANARY-STATE-3")} | {"hint": hint}
+    assert {'"event": "sessions_left"', '"event": "logout_refused"'} <= set(re.findall(r'"event": "[a-z_]+"', log.getvalue()))
+    assert_no_secret(log.getvalue(), secrets)
+    assert_no_secret(await world.metrics(), secrets)
+    for page in (last, forged, wrong):
         assert_no_secret(page.text, secrets)
 
 
