@@ -177,6 +177,8 @@ def welcome(stage: Stage) -> list[str]:
         f"  or          {stage.site.hub('')}  (the default virtual proxy)",
         f"  or          {stage.site.hub('sales', NODES[1])}  (another node)",
         *users,
+        f"  sign out    {stage.public_url}/vp/sales/logout",
+        f"  or end a session at a provider: {stage.openid.issuer} or {stage.saml.url}",
         f"  gateway     {stage.public_url}, configured by {stage.folder}",
         "  Ctrl-C ends everything. What follows is the gateway's log.",
         "",
