@@ -8,7 +8,7 @@ A login that was used leaves a stub (`SpentLogin`) behind. RFC 6265bis for the a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from gateway.digests import base64url
@@ -21,6 +21,8 @@ from gateway.sealing import NONCE_SIZE, LoginRecord, Sealer, SpentLogin, open_lo
 IN_FLIGHT = 10
 REMEMBERED = 5
 """Stubs and expired logins kept beside those in flight: with them the Cookie header stays below 6 KiB."""
+ROWS = 12
+"""Virtual proxies whose last tickets are kept beside those, for the minute in which they count: a loop in one hides none in another."""
 AFTERLIFE = timedelta(days=1)
 LONGEST_STATE = 128
 
@@ -66,13 +68,18 @@ class LoginCookies:
 
         Tabs that sign in side by side remember a row each: a browser that opens many at once does not go round in circles.
         """
-        now = self._clock.now()
-        rows = [
-            recent(record.tickets, now)
-            for _, record in self._records(cookies)
-            if isinstance(record, SpentLogin) and record.virtual_proxy == virtual_proxy
-        ]
-        return max(rows, key=lambda row: (len(row), row), default=())
+        _, row = self._rows(self._records(cookies)).get(virtual_proxy, ("", ()))
+        return row
+
+    def _rows(self, records: Iterable[tuple[str, LoginRecord | None]]) -> dict[str, tuple[str, tuple[datetime, ...]]]:
+        """For each virtual proxy the stub that remembers the row which counts, and that row; none is empty."""
+        now, found = self._clock.now(), dict[str, tuple[str, tuple[datetime, ...]]]()
+        for name, record in records:
+            if isinstance(record, SpentLogin) and (row := recent(record.tickets, now)):
+                _, longest = found.get(record.virtual_proxy, ("", ()))
+                if (len(row), row) > (len(longest), longest):
+                    found[record.virtual_proxy] = name, row
+        return found
 
     def _records(self, cookies: Mapping[str, str]) -> Iterator[tuple[str, LoginRecord | None]]:
         """What each login cookie holds; None: nothing that can be read."""
@@ -84,17 +91,19 @@ class LoginCookies:
 
     def _surplus(self, cookies: Mapping[str, str]) -> Iterator[str]:
         """The oldest logins in flight beyond nine (the new one is the tenth), the oldest others beyond what is remembered."""
-        now = self._clock.now()
-        live: list[tuple[float, str]] = []
-        past: list[tuple[float, str]] = []
-        for name, record in self._records(cookies):
+        now, records = self._clock.now(), list(self._records(cookies))
+        counting = {name for name, _ in self._rows(records).values()}
+        kept = {"live": IN_FLIGHT - 1, "counting": ROWS, "past": REMEMBERED}
+        kinds: dict[str, list[tuple[float, str]]] = {kind: [] for kind in kept}
+        for name, record in records:
             if record is None:
                 yield name
                 continue
             in_flight = isinstance(record, LoginTransaction) and record.expires_at > now
-            (live if in_flight else past).append((record.expires_at.timestamp(), name))
-        yield from (name for _, name in sorted(live)[: max(0, len(live) - IN_FLIGHT + 1)])
-        yield from (name for _, name in sorted(past)[: max(0, len(past) - REMEMBERED)])
+            kind = "live" if in_flight else "counting" if name in counting else "past"
+            kinds[kind].append((record.expires_at.timestamp(), name))
+        for kind, most in kept.items():
+            yield from (name for _, name in sorted(kinds[kind])[: max(0, len(kinds[kind]) - most)])
 
     def _line(self, transaction: TransactionId, record: LoginRecord, binding: Binding) -> str:
         name = self.name(transaction)

@@ -111,3 +111,14 @@ async def test_it_is_seen_by_whichever_replica_the_browser_meets(worlds: Worlds,
             await world.gateway.stop()
             world.gateway, _ = await start_gateway(world.folder, world.clock)
     assert (await come_round(world, browser)).code == "QGW-127"
+
+
+async def test_loops_in_many_virtual_proxies_at_once_do_not_hide_each_other(worlds: Worlds) -> None:
+    """A portal page with a mashup of each virtual proxy goes round in all of them."""
+    prefixes = ("sales", "finance", "hr", "legal", "it", "plant", "board", "audit")
+    world = await worlds(prefixes=prefixes)
+    browser = world.browser()
+    for _ in range(3):
+        for prefix in prefixes:
+            assert got_ticket(await come_round(world, browser, prefix=prefix))
+    assert [(await come_round(world, browser, prefix=prefix)).code for prefix in prefixes] == ["QGW-127"] * len(prefixes)

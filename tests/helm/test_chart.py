@@ -259,6 +259,18 @@ def test_the_budget_never_keeps_a_node_from_being_drained(helm_4: Helm) -> None:
     assert one(render(helm_4, "-f", ONE), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
 
 
+def test_a_release_whose_name_has_dots_makes_names_that_a_service_can_have(helm: Helm) -> None:
+    """Helm takes such releases; the name of a Service is a label of DNS (RFC 1035)."""
+    names = {manifest["metadata"]["name"] for manifest in render(helm, "-f", ONE, release="qlik.prod")}
+    assert names == {"qlik-prod-qlik-auth-gateway"}
+
+
+def test_hosts_are_written_small(helm_4: Helm) -> None:
+    """Kubernetes refuses capitals in a host."""
+    manifests = render(helm_4, values=with_change(ONE, "configuration", "gateway", "public_url", value="https://SSO.Example.com"))
+    assert one(manifests, "Ingress")["spec"]["rules"][0]["host"] == "sso.example.com"
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service"])
 def test_every_selector_finds_the_pod(helm_4: Helm, kind: str) -> None:
     manifests = render(helm_4, "-f", SEVERAL)
@@ -340,6 +352,8 @@ REFUSED: dict[str, tuple[Path, tuple[str, ...], object, str]] = {
     "a port that nobody knows": (ONE, ("configuration", "gateway", "listen"), {"port": 0}, "must be fixed numbers"),
     "nodes by name without their addresses": (SEVERAL, ("networkPolicy", "egress", "qlik", "to"), [], "a NetworkPolicy knows no names"),
     "a store out of reach": (SEVERAL, ("networkPolicy", "egress", "store", "to"), [], "store is not in networkPolicy.egress"),
+    "a name that a Service cannot have": (ONE, ("fullnameOverride",), "My.Gateway", "fullnameOverride"),
+    "a label that the selectors are made of": (ONE, ("podLabels",), {"app.kubernetes.io/name": "other"}, "app.kubernetes.io/name"),
     "text that is not YAML": (SEVERAL, ("configuration", "gateway"), "a: [", "configuration.gateway is not YAML"),
 }  # fmt: skip
 
@@ -351,6 +365,32 @@ def test_a_mistake_fails_with_a_sentence(helm: Helm, name: str) -> None:
     assert done.returncode != 0
     assert sentence in done.stderr
     assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (("public_url",), "configuration.gateway has no public_url"),
+        (("listen",), "configuration.gateway.listen is empty: fill it, or leave it out"),
+        (("management",), "configuration.gateway.management is empty"),
+        (("store",), "configuration.gateway.store is empty"),
+        (("qlik_sites",), "configuration.gateway.qlik_sites is empty"),
+        (("qlik_sites", "prod"), "configuration.gateway.qlik_sites.prod is empty"),
+        (("qlik_sites", "prod", "nodes"), "configuration.gateway.qlik_sites has no nodes"),
+        (("virtual_proxies",), "configuration.gateway.virtual_proxies is empty"),
+        (("virtual_proxies", "sales"), "configuration.gateway.virtual_proxies.sales is empty"),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_key_with_nothing_behind_it_in_a_file_given_as_text_fails_with_a_sentence(
+    helm: Helm, keys: tuple[str, ...], sentence: str
+) -> None:
+    """The schema does not look into text, and a policy without nodes would let everything out."""
+    values = with_change(ONE, "configuration", "gateway", *keys, value=None)
+    values["configuration"] = {name: yaml.safe_dump(content) for name, content in values["configuration"].items()}
+    done = template(helm, values=values)
+    assert done.returncode != 0
+    assert sentence in done.stderr
 
 
 def test_several_replicas_need_cookie_keys(helm: Helm) -> None:

@@ -7,9 +7,6 @@ themselves are checked by the gateway at its start (`qlikgw check` does the same
 {{- if not .Values.image.repository -}}
 {{- fail "image.repository is empty: build the image with helm/Dockerfile, push it, and name it here" -}}
 {{- end -}}
-{{- if not $gateway.public_url -}}
-{{- fail "configuration.gateway has no public_url: how browsers reach the gateway, https://sso.example.com" -}}
-{{- end -}}
 {{- if has (dig "listen" "host" "0.0.0.0" $gateway) (list "127.0.0.1" "::1" "localhost") -}}
 {{- fail "configuration.gateway.listen.host is loopback: nothing outside the pod would reach it; leave it out" -}}
 {{- end -}}
@@ -78,6 +75,9 @@ themselves are checked by the gateway at its start (`qlikgw check` does the same
 {{- if .Values.networkPolicy.enabled -}}
 {{- $egress := .Values.networkPolicy.egress -}}
 {{- $nodes := include "qlikgw.nodes" . | fromJson -}}
+{{- if not $nodes.ports -}}
+{{- fail "configuration.gateway.qlik_sites has no nodes: the NetworkPolicy would have a rule without addresses, and that lets everything out" -}}
+{{- end -}}
 {{- if and $nodes.named (not $egress.qlik.to) -}}
 {{- fail (printf "a NetworkPolicy knows no names: give the addresses of your proxy nodes (%s) as networkPolicy.egress.qlik.to: [{ipBlock: {cidr: 10.1.2.0/24}}], or set networkPolicy.enabled: false" (join ", " $nodes.named)) -}}
 {{- end -}}

@@ -19,7 +19,28 @@ that the gateway reads, so nothing has to be said twice.
 {{- if not .Values.configuration.gateway -}}
 {{- fail "configuration.gateway is missing: give your gateway.yaml, as values or with --set-file configuration.gateway=idp_configs/gateway.yaml" -}}
 {{- end -}}
-{{- include "qlikgw.tree" (dict "name" "gateway" "content" .Values.configuration.gateway) -}}
+{{- $tree := include "qlikgw.tree" (dict "name" "gateway" "content" .Values.configuration.gateway) -}}
+{{- include "qlikgw.checkShape" (fromJson $tree) -}}
+{{- $tree -}}
+{{- end -}}
+
+{{/* The schema does not look into files given as text: what the chart reads of them must be there, and no key with nothing behind it. */}}
+{{- define "qlikgw.checkShape" -}}
+{{- if not (and (kindIs "string" .public_url) .public_url) -}}
+{{- fail "configuration.gateway has no public_url: how browsers reach the gateway, https://sso.example.com" -}}
+{{- end -}}
+{{- range $key := list "listen" "management" "store" "qlik_sites" "virtual_proxies" -}}
+{{- if and (hasKey $ $key) (not (kindIs "map" (get $ $key))) -}}
+{{- fail (printf "configuration.gateway.%s is empty: fill it, or leave it out" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range $key := list "qlik_sites" "virtual_proxies" -}}
+{{- range $name, $content := dig $key dict $ -}}
+{{- if not (kindIs "map" $content) -}}
+{{- fail (printf "configuration.gateway.%s.%s is empty: fill it, or leave it out" $key $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "qlikgw.port" -}}
@@ -32,7 +53,7 @@ that the gateway reads, so nothing has to be said twice.
 
 {{- define "qlikgw.publicHost" -}}
 {{- $host := (urlParse (include "qlikgw.gateway" . | fromJson).public_url).host -}}
-{{- regexReplaceAll ":[0-9]+$" $host "" -}}
+{{- regexReplaceAll ":[0-9]+$" $host "" | lower -}}
 {{- end -}}
 
 {{/* "true" where replicas share their one-time marks, else empty. */}}
