@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.bench.growth import Line
 from tests.bench.logins import Result, Row, ratio
 
 FOLDER = Path(__file__).parents[2] / "docs" / "benchmark"
+PAGE = FOLDER.parent / "benchmark.md"
+SAID = {"ready": "From start to ready", "help": "`qlikgw --help`"}
 LOGINS, GROWTH = FOLDER / "logins.json", FOLDER / "growth.json"
 LEVEL = 16
 WORTH_TELLING = 0.1
@@ -19,15 +22,52 @@ WORTH_TELLING = 0.1
 
 
 def publish_logins(result: Result) -> None:
-    """The figures and their drawing."""
+    """The figures, their drawing and their table."""
     write(LOGINS, result.as_json())
     (FOLDER / "logins.svg").write_text(plot.bars(result, LEVEL))
+    heads = ("system", "login", "at once", "per CPU s", "of the yardstick", "per s", "p50 ms", "p99 ms", "driver %", "others %", "errors")
+    rows = [cells(row, ratio(result, row)) for row in result.rows]
+    sizes = [f"- Memory (PSS) {moment}: {size:.0f} MiB" for moment, size in result.memory.items()]
+    times = [f"- {SAID[what]}: {seconds * 1000:.0f} ms" for what, seconds in result.seconds.items()]
+    fill("logins", [*table(heads, rows), "", *sizes, *times, *(f"- {line}" for line in bars_met(result))])
 
 
 def publish_growth(lines: list[Line]) -> None:
-    """The figures and their drawing."""
+    """The figures, their drawing and their table."""
     write(GROWTH, growth.as_json(lines))
     (FOLDER / "growth.svg").write_text(plot.growth(lines))
+    rows = [(line.what, points(line), f"{line.slope:.3g} µs per {line.unit}") for line in lines]
+    fill("growth", table(("what grows", "how many: milliseconds of CPU time per login", "slope"), rows))
+
+
+def publish_floors(figures: dict[str, float]) -> None:
+    """The figures and their table."""
+    write(FOLDER / "floors.json", figures)
+    fill("floors", table(("part", "µs of CPU time"), [(what, f"{microseconds:.0f}") for what, microseconds in figures.items()]))
+
+
+def fill(section: str, lines: list[str]) -> None:
+    """Put lines into the page, between the marks of their section."""
+    text = "\n".join(["", *lines, ""])
+    page = re.sub(rf"(<!-- {section} -->).*?(<!-- end -->)", lambda found: found[1] + text + found[2], PAGE.read_text(), flags=re.DOTALL)
+    PAGE.write_text(page)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """A table of the page."""
+    return [f"| {' | '.join(map(str, cells))} |" for cells in (heads, ["---"] * len(heads), *rows)]
+
+
+def cells(row: Row, of_yardstick: float | None) -> tuple[object, ...]:
+    """A row of the table."""
+    cost = (f"{row.per_cpu_second:,.0f}", "" if of_yardstick is None else f"{of_yardstick:.2f}", f"{row.per_second:,.0f}")
+    times = (f"{row.p50:.1f}", f"{row.p99:.1f}", f"{row.driver:.0f}", f"{row.others:.0f}")
+    return row.system, row.journey, row.at_once, *cost, *times, sum(row.errors.values())
+
+
+def points(line: Line) -> str:
+    """As many figures as tell something."""
+    return ", ".join(f"{size:,}: {milliseconds:.{2 if milliseconds >= 1 else 4}f}" for size, milliseconds in line.points)
 
 
 def write(path: Path, figures: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from tests.bench import growth, logins, plot, record
+from tests.bench import growth, logins, memory, overload, plot, record
 from tests.bench.growth import Effort, Line
 from tests.bench.logins import Options, Result, Row
 
@@ -32,6 +32,18 @@ async def test_users_who_take_their_time_come_back_all() -> None:
     line = await growth.by_in_flight(Effort(logins=2, rounds=1, largest=10), None)
 
     assert [size for size, _ in line.points] == [1, 10]
+
+
+async def test_a_short_flood_leaves_no_login_half_done() -> None:
+    lines = "\n".join(await overload.run(pinned=False, times=1.5, seconds=0.5, logins=40))
+    assert lines.count("begun and not finished 0") == 2
+    assert lines.count("failures: none") == 2
+
+
+async def test_memory_is_told_step_by_step() -> None:
+    lines = [line async for line in memory.run(logins=40, step=20)]
+    assert [int(line.split()[0]) for line in lines[1:]] == [0, 20, 40]
+    assert all("'finished': 10" in line for line in lines[2:])
 
 
 def test_drawings_are_documents_of_their_own() -> None:
