@@ -17,7 +17,7 @@ from gateway.routing import RoutingTable
 from gateway.sealing import Sealer
 from gateway.stores.opening import Stores
 from gateway.system import SystemTogether
-from gateway.web import confirmations, logout_cookies, trial_links
+from gateway.web import confirmations, handles, logout_cookies, trial_links
 from gateway.web.context import Services
 from gateway.web.cookies import LoginCookies
 from gateway.web.guard import Guard
@@ -62,6 +62,9 @@ def services(shared: Shared, settings: GatewaySettings, table: RoutingTable) -> 
         ),
         logout=logout_pipeline(shared, register),
         cookies=LoginCookies(Sealer(ring, purpose="login in flight"), clock=clock, entropy=entropy, secure=secure),
+        browser_cookie=handles.BrowserCookie(
+            sealer=Sealer(ring, purpose=handles.PURPOSE, longest=handles.LONGEST), entropy=entropy, secure=secure
+        ),
         logout_cookie=logout_cookies.LogoutCookie(
             sealer=Sealer(ring, purpose=logout_cookies.PURPOSE), clock=clock, entropy=entropy, secure=secure
         ),

@@ -15,6 +15,7 @@ from gateway.routing import Live, RoutingTable
 from gateway.web.confirmations import Confirmations
 from gateway.web.cookies import LoginCookies
 from gateway.web.guard import Guard
+from gateway.web.handles import BrowserCookie
 from gateway.web.logout_cookies import LogoutCookie
 from gateway.web.trial_links import TrialLinks
 
@@ -32,6 +33,7 @@ class Services:
     pipeline: LoginPipeline
     logout: LogoutPipeline
     cookies: LoginCookies
+    browser_cookie: BrowserCookie
     logout_cookie: LogoutCookie
     confirmations: Confirmations
     trials: TrialLinks

@@ -1,8 +1,8 @@
 """The handle of a browser: random, with no identity in it, so that a logout finds who signed in with it.
 
-One cookie per browser, `SameSite=Lax`, read and set when a login starts; the answer of a provider may be a POST from another
-site, where it stays behind, so each login in flight carries the handle, too. After a logout the cookie says so until the next
-login has succeeded: that one asks the provider for a fresh sign-in. RFC 6265bis §4.1.3.2 for the `__Host-` prefix.
+One sealed cookie per browser, `SameSite=Lax`, read and set when a login starts; the answer of a provider may be a POST from
+another site, where it stays behind, so each login in flight carries the handle, too. After a logout the cookie says so until the
+next login has succeeded: that one asks the provider for a fresh sign-in. RFC 6265bis §4.1.3.2 for the `__Host-` prefix.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.digests import base64url
+from gateway.errors import BrowserError
 from gateway.ports import Entropy
+from gateway.sealing import NONCE_SIZE, Sealer
 
+PURPOSE: Final = "browser handle"
+LONGEST: Final = 80
+"""Characters of the sealed cookie."""
 KEPT_FOR: Final = timedelta(days=30)
 SIZE: Final = 16
 
-_VALUE: Final = re.compile(r"([A-Za-z0-9_-]{22})(\.out)?")
+_PLAIN: Final = re.compile(rb"([A-Za-z0-9_-]{22})(\.out)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +35,38 @@ class Handle:
     signed_out: bool = False
 
 
-def cookie_name(*, secure: bool) -> str:
-    """Without https, which is for loopback only, there is no `__Host-`."""
-    return "__Host-qgw-browser" if secure else "qgw-browser"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserCookie:
+    """Reads and writes it. `secure`: false only for a public URL that is http on loopback, where there is no `__Host-`."""
 
+    sealer: Sealer
+    entropy: Entropy
+    secure: bool
 
-def read_handle(cookies: Mapping[str, str], *, secure: bool) -> Handle | None:
-    """What this browser shows; None: nothing of our making."""
-    match = _VALUE.fullmatch(cookies.get(cookie_name(secure=secure), ""))
-    return None if match is None else Handle(match[1], signed_out=match[2] is not None)
+    @property
+    def name(self) -> str:
+        return ("__Host-" if self.secure else "") + "qgw-browser"
 
+    def read(self, cookies: Mapping[str, str]) -> Handle | None:
+        """What this browser shows; None: nothing, or nothing that a key of ours has sealed."""
+        if self.name not in cookies:
+            return None
+        try:
+            match = _PLAIN.fullmatch(self.sealer.open(cookies[self.name], context=self.name))
+        except BrowserError:
+            return None
+        return None if match is None else Handle(match[1].decode(), signed_out=match[2] is not None)
 
-def new_handle(entropy: Entropy) -> Handle:
-    """For a browser that shows none."""
-    return Handle(base64url(entropy.token(SIZE)))
+    def mint(self) -> Handle:
+        """For a browser that shows none."""
+        return Handle(base64url(self.entropy.token(SIZE)))
 
-
-def set_cookie(handle: Handle, *, secure: bool) -> str:
-    """The Set-Cookie value."""
-    mark = ".out" if handle.signed_out else ""
-    flag = "; Secure" if secure else ""
-    seconds = int(KEPT_FOR.total_seconds())
-    return f"{cookie_name(secure=secure)}={handle.value}{mark}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{flag}"
+    def issue(self, handle: Handle) -> str:
+        """The Set-Cookie value, sealed anew with the key of now."""
+        plain = handle.value + (".out" if handle.signed_out else "")
+        value = self.sealer.seal(plain.encode(), context=self.name, nonce=self.entropy.token(NONCE_SIZE))
+        flag = "; Secure" if self.secure else ""
+        return f"{self.name}={value}; Path=/; Max-Age={int(KEPT_FOR.total_seconds())}; HttpOnly; SameSite=Lax{flag}"
 
 
 def signed_out(handle: Handle) -> Handle:

@@ -15,12 +15,10 @@ from gateway.errors import NoLogoutInFlight, SamlMalformed, StoreUnavailable
 from gateway.model import Channel, LogoutMessage, LogoutNotice, SignedIn
 from gateway.protocol.saml.received import verify_message
 from tests.flow.conftest import Worlds, certificates, world, worlds
-from tests.flow.test_logout import CROSS_SITE, all_sessions, log_out, signed_in
+from tests.flow.test_logout import CROSS_SITE, HANDLE, all_sessions, log_out, signed_in
 from tests.flow.world import World
 
 __all__ = ["certificates", "world", "worlds"]
-
-HANDLE = "qgw-browser"
 
 
 async def test_another_sites_confirmation_does_not_make_us_forget_a_browser(world: World) -> None:

@@ -10,7 +10,7 @@ from gateway.model import Binding, FormPost, IdpRequest, IdpResponse, LoginTrans
 from gateway.web import pages
 from gateway.web.answers import page_response, redirect_response
 from gateway.web.context import SERVICES, TRAIL
-from gateway.web.handles import Handle, new_handle, read_handle, set_cookie
+from gateway.web.handles import Handle
 
 
 def sent(request: web.Request, transaction: LoginTransaction, idp_request: IdpRequest, *, by_page: bool = False) -> web.Response:
@@ -32,16 +32,16 @@ def sent(request: web.Request, transaction: LoginTransaction, idp_request: IdpRe
 
 def browser_handle(request: web.Request) -> Handle:
     """The handle of this browser, for as long as it keeps signing in."""
-    services = request[SERVICES]
-    handle = read_handle(request.cookies, secure=services.secure) or new_handle(services.entropy)
-    request[TRAIL].headers.append(("Set-Cookie", set_cookie(handle, secure=services.secure)))
+    cookie = request[SERVICES].browser_cookie
+    handle = cookie.read(request.cookies) or cookie.mint()
+    request[TRAIL].headers.append(("Set-Cookie", cookie.issue(handle)))
     return handle
 
 
 def came_in(request: web.Request, transaction: LoginTransaction) -> None:
     """A login that had to be fresh succeeded: the next one need not be."""
     if transaction.fresh and transaction.browser:
-        line = set_cookie(Handle(transaction.browser), secure=request[SERVICES].secure)
+        line = request[SERVICES].browser_cookie.issue(Handle(transaction.browser))
         request[TRAIL].headers.append(("Set-Cookie", line))
 
 

@@ -12,7 +12,7 @@ from gateway.web import pages
 from gateway.web.answers import page_response, redirect_response
 from gateway.web.browser import check_navigation, form_pairs, is_frame, query_pairs, single
 from gateway.web.context import SERVICES, TRAIL
-from gateway.web.handles import new_handle, read_handle, set_cookie, signed_out
+from gateway.web.handles import signed_out
 from gateway.web.provenance import is_no_browser, is_wanted
 
 ASK = "ask"
@@ -55,7 +55,7 @@ def entered(request: web.Request) -> VirtualProxy:
 
 def handle_value(request: web.Request) -> str:
     """The handle that this browser shows; '' for none."""
-    handle = read_handle(request.cookies, secure=request[SERVICES].secure)
+    handle = request[SERVICES].browser_cookie.read(request.cookies)
     return "" if handle is None else handle.value
 
 
@@ -68,12 +68,13 @@ def confirmation(request: web.Request, virtual_proxy: VirtualProxy) -> web.Respo
 async def leave(request: web.Request, virtual_proxy: VirtualProxy) -> web.Response:
     """End what this browser began. Its next login asks for a fresh sign-in, whatever the provider remembers."""
     services, trail = request[SERVICES], request[TRAIL]
-    shown = read_handle(request.cookies, secure=services.secure)
-    handle = shown or new_handle(services.entropy)
+    cookie = services.browser_cookie
+    shown = cookie.read(request.cookies)
+    handle = shown or cookie.mint()
     journey = Journey(virtual_proxy=virtual_proxy.name, browser=browser_digest(handle.value), began_at=services.clock.now())
     journey, onward = await services.logout.leave(trail.table, journey)
     if shown is not None:  # a POST of another site comes without it: a fresh one would take its place, and no logout find its sign-ins
-        trail.headers.append(("Set-Cookie", set_cookie(signed_out(shown), secure=services.secure)))
+        trail.headers.append(("Set-Cookie", cookie.issue(signed_out(shown))))
     return go_on(request, journey, onward)
 
 
