@@ -24,23 +24,28 @@ async def get(request: web.Request) -> web.Response:
 
     Also behind the link of a frame: any site may show that, and have its visitors click into it unseen.
     """
-    virtual_proxy, public_url = entered(request), request[SERVICES].public_url
+    virtual_proxy = entered(request)
     if is_frame(request.headers):
-        return page_response(pages.frame_page(url=f"{public_url}/vp/{virtual_proxy.name}/logout?{ASK}=1", leaving=True))
-    framed = single(query_pairs(request), ASK) is not None
-    if framed or not is_wanted(request.headers, virtual_proxy.targets, public_url):
+        return page_response(pages.frame_page(url=question(request, virtual_proxy), leaving=True))
+    asks = single(query_pairs(request), ASK) is not None
+    if asks or not is_wanted(request.headers, virtual_proxy.targets, request[SERVICES].public_url):
         return confirmation(request, virtual_proxy)
     return await leave(request, virtual_proxy)
 
 
 async def post(request: web.Request) -> web.Response:
-    """Acts: on a confirmation, or like a GET. A browser that comes from elsewhere with neither is asked."""
+    """Acts: on a confirmation, or like a GET. A browser that comes from elsewhere with neither is asked.
+
+    So is one from a listed target on another site: its handle stayed behind, and comes along with the GET of the question.
+    """
     virtual_proxy, services = entered(request), request[SERVICES]
     token = single(await form_pairs(request), "token") if request.can_read_body else None
     if token is not None:
         await services.logout.confirm(*services.confirmations.read(token, virtual_proxy.name, handle_value(request)))
-    elif not is_wanted(request.headers, virtual_proxy.targets, services.public_url) and not is_no_browser(request.headers):
-        return confirmation(request, virtual_proxy)
+    elif not is_no_browser(request.headers):
+        wanted = is_wanted(request.headers, virtual_proxy.targets, services.public_url)
+        if not wanted or not handle_value(request):
+            return redirect_response(request, question(request, virtual_proxy))
     return await leave(request, virtual_proxy)
 
 
@@ -51,6 +56,11 @@ def entered(request: web.Request) -> VirtualProxy:
     trail.virtual_proxy, trail.is_logout = virtual_proxy.name, True
     check_navigation(request.headers)
     return virtual_proxy
+
+
+def question(request: web.Request, virtual_proxy: VirtualProxy) -> str:
+    """Where the user is asked first."""
+    return f"{request[SERVICES].public_url}/vp/{virtual_proxy.name}/logout?{ASK}=1"
 
 
 def handle_value(request: web.Request) -> str:
