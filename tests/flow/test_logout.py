@@ -65,6 +65,21 @@ async def test_sessions_end_on_every_node_and_in_every_virtual_proxy_that_this_b
     assert all_sessions(world) == 1
 
 
+async def test_tabs_that_a_new_browser_opens_at_once_are_one_browser(worlds: Worlds) -> None:
+    """Each start of a login found no handle and drew one; the browser keeps the last."""
+    world = await worlds(prefixes=("sales", "hr"))
+    browser = world.browser()
+    callbacks = []
+    for prefix in world.prefixes:
+        browser.cookies.get("127.0.0.1", {}).pop(HANDLE, None)
+        callbacks.append(await world.to_callback(browser, prefix=prefix))
+    for callback in callbacks:
+        await browser.follow(callback)
+    assert all_sessions(world) == 2
+    await log_out(world, browser, vp="sales")
+    assert all_sessions(world) == 0
+
+
 async def test_a_logout_ends_the_users_sessions_in_other_browsers_too(world: World) -> None:
     """Qlik Sense knows its sessions by user; the page says so."""
     browser, _other = await signed_in(world), await signed_in(world, node="qlik2.corp.example")

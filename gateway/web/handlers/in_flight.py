@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from gateway.digests import reference
@@ -63,4 +65,5 @@ def open_login(request: web.Request, response: IdpResponse) -> LoginTransaction:
     if not isinstance(record, LoginTransaction):
         raise LoginAlreadyUsed("the browser shows a used login again")
     trail.transaction = reference(record.id)
-    return record
+    shown = services.browser_cookie.read(request.cookies)  # of tabs that a new browser opened at once it keeps the last one's
+    return record if shown is None else replace(record, browser=shown.value)
