@@ -19,8 +19,8 @@ from gateway.ports import Clock, Journal, SessionIndex
 from gateway.routing import NodeRoute, RoutingTable
 
 T = TypeVar("T")
-TICKET_LIFETIME: Final = timedelta(seconds=60)
-"""A ticket becomes a session that long after it was asked for (Qlik "Add ticket")."""
+TICKET_LIFETIME: Final = timedelta(seconds=80)
+"""A ticket becomes a session that long after it was asked for: its minute (Qlik "Add ticket"), and two calls of ten seconds before."""
 FIRST_WAIT: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(minutes=1)
 GIVE_UP: Final = timedelta(hours=1)

@@ -67,7 +67,7 @@ class Errands:
     async def run_all(self, using: Using) -> int:
         """One more turn before a stop, whether due or not; how many users have sessions left after it.
 
-        Late tickets are not counted: theirs is over in less than a minute, and there may be none.
+        Late tickets are not counted: their time is over soon, and there may be none.
         """
         names = list(self._waiting)
         with using() as (table, ending):
