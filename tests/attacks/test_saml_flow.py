@@ -65,7 +65,7 @@ class Login:
         """An answer that the provider signs itself (or another signer does), to a request with these changes."""
         provider = self.world.saml["adfs"]
         author = Author(issuer=provider.entity_id, signer=signer or provider._signers[0], now=self.world.clock.now() + after)
-        return author.answer(replace(self.request, **request), ALICE)
+        return author.answer(replace(self.request, **request), ALICE, "_session")
 
     async def send(self, document: str, **fields: str) -> Answer:
         message = base64.b64encode(document.encode()).decode()
@@ -237,7 +237,7 @@ async def test_an_unsolicited_response_with_the_relay_state_of_a_login_in_flight
     login = await Login.begun(world)
     provider = world.saml["adfs"]
     author = Author(issuer=provider.entity_id, signer=unasked_signer(provider._signers[0]), now=world.clock.now())
-    answer = await login.send(author.answer(login.request, ALICE))
+    answer = await login.send(author.answer(login.request, ALICE, "_session"))
     assert_refused(world, answer, "QGW-243")
     assert world.site.count("rest_requests") == 0
 
