@@ -56,6 +56,6 @@ def _presented(error: Exception) -> str:
 
 
 def _told(error: Exception) -> str:
-    """The kind of an error and its own words, which may be missing."""
-    words = str(error)
+    """The kind of an error and its own words, which may be missing. aiohttp would print our settings for TLS with them."""
+    words = str(error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error)
     return f"{type(error).__name__}: {words[:200]}" if words else type(error).__name__

@@ -95,9 +95,9 @@ class Guard:
         with pressure.counted():
             yield
 
-    async def await_turn(self) -> None:
+    async def await_turn(self, request: web.Request) -> None:
         """Until there is time for a login to begin. Raises `Overloaded`."""
-        if not await self.pressure.turn():
+        if not await self.pressure.turn(lambda: request.transport is None):
             raise self._overloaded(Endpoint.START)
 
     def _overloaded(self, endpoint: Endpoint) -> Overloaded:

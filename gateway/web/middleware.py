@@ -60,7 +60,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         with guard.admitted(endpoint):
             await guard.check_client(request, endpoint)
             if endpoint is Endpoint.START:
-                await guard.await_turn()
+                await guard.await_turn(request)
             return await handler(request)
     except GatewayError as error:
         return refused(request, error)

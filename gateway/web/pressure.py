@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 BEAT = 0.02
 """Seconds between beats."""
@@ -32,6 +33,12 @@ LEAST_PACE, FIRST_PACE, MOST_PACE = 8, 50, 200
 """Logins that may begin within a beat."""
 
 
+class _Waiting(NamedTuple):
+    since: float
+    turn: asyncio.Future[bool]
+    gone: Callable[[], bool]
+
+
 class Pressure:
     """Measures one event loop from `start` to `stop`; before and after, there is none, and logins begin as they come."""
 
@@ -45,7 +52,7 @@ class Pressure:
         self._pace, self._begun = FIRST_PACE, 0
         self._speed = FIRST_PACE / BEAT
         """Logins that may begin in a second, as it was of late."""
-        self._waiting: deque[tuple[float, asyncio.Future[bool]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
 
@@ -73,13 +80,16 @@ class Pressure:
         """Seconds that somebody will wait for a turn to begin a login, at the speed of the last beats."""
         return len(self._waiting) / self._speed
 
-    async def turn(self) -> bool:
-        """Wait until a login may begin. False: it took too long, because things went more slowly than they did when it came."""
+    async def turn(self, gone: Callable[[], bool] = bool) -> bool:
+        """Wait until a login may begin. False: it took too long, because things went more slowly than they did when it came.
+
+        `gone`: whether its browser has gone away meanwhile; then it is False, too.
+        """
         if self._loop is None or (not self._waiting and self._begun < self._pace):
             self._begun += 1
             return True
         turn: asyncio.Future[bool] = self._loop.create_future()
-        self._waiting.append((self._loop.time(), turn))
+        self._waiting.append(_Waiting(self._loop.time(), turn, gone))
         return await turn
 
     @contextmanager
@@ -111,8 +121,8 @@ class Pressure:
     def _let_in(self, count: int, now: float) -> None:
         """The first ones in the queue; those whose browser is gone take nobody's turn."""
         while self._waiting and count > self._begun:
-            since, turn = self._waiting.popleft()
-            in_time = now - since < LONGEST_WAIT
+            since, turn, gone = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(in_time)
-                self._begun += in_time
+                begins = now - since < LONGEST_WAIT and not gone()
+                turn.set_result(begins)
+                self._begun += begins

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from gateway.errors import Overloaded
 from gateway.idp import saml
@@ -157,13 +158,33 @@ async def test_who_has_gone_away_takes_nobody_s_turn() -> None:
     pressure, loop = measured()
     for _ in range(FIRST_PACE):
         await pressure.turn()
-    gone, waiting = (asyncio.create_task(pressure.turn()) for _ in range(2))
+    cancelled, gone, waiting = (asyncio.create_task(pressure.turn(is_gone)) for is_gone in (bool, lambda: True, bool))
     await asyncio.sleep(0)
-    gone.cancel()
+    cancelled.cancel()
     pressure._pace = 1
     loop.turn([0.0])
-    await waiting
-    assert gone.cancelled()
+    assert [await gone, await waiting] == [False, True]
+    assert cancelled.cancelled()
+
+
+async def test_a_browser_that_goes_away_before_its_turn_begins_no_login(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its user has pressed reload: the server goes on with the request all the same."""
+    pressure, start = world.gateway.pressure, URL((await world.ask_hub(world.browser())).location)
+    monkeypatch.setattr(pressure, "_let_in", lambda *_: None)
+    await asyncio.wait([asyncio.create_task(pressure.turn()) for _ in range(FIRST_PACE * 2)], timeout=0)
+    _, writer = await asyncio.open_connection(start.host, start.port)
+    writer.write(f"GET {start.raw_path_qs} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    before = len(pressure._waiting)
+    async with asyncio.timeout(20):
+        while len(pressure._waiting) == before:  # noqa: ASYNC110 (nobody tells)
+            await asyncio.sleep(0)
+        writer.transport.abort()
+        while not pressure._waiting[-1].gone():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        monkeypatch.undo()
+        while pressure.in_hand:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert "qlikgw_logins_started_total{" not in await world.metrics()
 
 
 async def test_who_has_waited_too_long_is_turned_away_and_takes_nobody_s_turn() -> None:
@@ -183,7 +204,7 @@ async def test_who_has_waited_too_long_is_turned_away_and_takes_nobody_s_turn() 
 async def test_a_login_that_waited_too_long_is_not_begun(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     start = (await world.ask_hub(world.browser())).location
 
-    async def too_long(_: Pressure) -> bool:
+    async def too_long(*_: object) -> bool:
         return False
 
     monkeypatch.setattr(Pressure, "turn", too_long)

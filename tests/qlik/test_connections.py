@@ -191,6 +191,8 @@ async def test_a_port_where_nobody_listens_is_unreachable(pool: SiteConnections)
     with pytest.raises(NodeUnreachable, match=NAME) as caught:
         await pool.send(request(node), route(node))
     assert caught.value.code == "QGW-401"
+    assert "Connect call failed" in caught.value.detail
+    assert "object at 0x" not in caught.value.detail
 
 
 async def test_a_name_that_nobody_knows_is_unreachable(pool: SiteConnections) -> None:
