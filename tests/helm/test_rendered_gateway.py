@@ -10,7 +10,7 @@ import compileall
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ import yaml
 
 from tests.flow.conftest import Worlds
 from tests.flow.test_serve import lines_until
-from tests.flow.world import World
+from tests.flow.world import Browser, World
 from tests.helm import image
 from tests.helm.conftest import Helm, one, render
-from tests.helm.kubelet import Pod, config_maps
+from tests.helm.kubelet import Objects, Pod, config_maps
+from tests.peers.redis import RedisServer
+from tests.ports import unused_port
 
 pytestmark = pytest.mark.needs("helm")
 ROOT = Path(__file__).parents[2]
@@ -63,11 +65,13 @@ async def installed(request: pytest.FixtureRequest, helm_4: Helm, packaged: Path
     """Installs a world's configuration: the pod runs in the place of the world's gateway."""
     pods: list[Pod] = []
 
-    async def install(world: World, values: dict[str, Any]) -> Pod:
-        await world.gateway.stop()
+    async def install(world: World, values: dict[str, Any], secrets: Objects | None = None) -> Pod:
+        if not pods:
+            await world.gateway.stop()
         manifests = render(helm_4, values=values)
         inside = request.param == "the image"
-        pod = Pod(tmp_path / "pod", secrets_of(world) | config_maps(manifests), manifests, group=65532 if inside else None)
+        objects = secrets_of(world) | (secrets or {}) | config_maps(manifests)
+        pod = Pod(tmp_path / f"pod{len(pods) or ''}", objects, manifests, group=65532 if inside else None)
         pods.append(pod)
         pod.mount()
         if inside:
@@ -147,6 +151,44 @@ async def test_saml_works_and_its_metadata_is_kept_in_the_writable_folder(
     assert pod.process
     pod.process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(pod.process.wait(), 30) == 0
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.mark.needs("redis")
+async def test_two_pods_share_what_was_begun_and_what_was_used(
+    worlds: Worlds, real_clock: object, installed: Installs, redis: RedisServer
+) -> None:
+    """Two replicas as the chart renders them, on one machine: so the second one has ports of its own."""
+    world = await worlds(clock=real_clock)
+    values = values_of(world)
+    gateway = values["configuration"]["gateway"]
+    gateway["store"] = {"url": {"env": "QLIKGW_STORE_URL"}}
+    values |= {"replicas": 2, "environment": [{"name": "QLIKGW_STORE_URL", "secret": "redis", "key": "url"}]}
+    values["networkPolicy"]["egress"]["store"] = {"to": [{"ipBlock": {"cidr": "127.0.0.1/32"}}]}
+    store: Objects = {("secret", "redis"): {"url": redis.url.encode()}}
+    pods = [await installed(world, values, store)]
+    gateway["listen"]["port"], gateway["management"]["port"] = unused_port(), unused_port()
+    pods.append(await installed(world, values, store))
+
+    browser, thief = world.browser(), Browser(world.session)
+    callback = (await world.to_callback(browser)).location
+    thief.cookies = {host: dict(jar) for host, jar in browser.cookies.items()}
+    answer = await browser.get(callback.replace(world.url, f"http://127.0.0.1:{gateway['listen']['port']}"))
+    assert answer.status == 302
+    assert "qlikTicket=" in answer.location
+    assert (await thief.get(callback)).code == "QGW-110"
+    for pod in pods:
+        assert pod.process
+        pod.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(pod.process.wait(), 60) == 0
 
 
 @pytest.mark.needs("image")
