@@ -137,8 +137,10 @@ class Ending:
         virtual_proxy = table.virtual_proxies.get(errand.virtual_proxy)
         if virtual_proxy is None:
             return (AtNode(node="", error=VirtualProxyGone(f"{errand.virtual_proxy} is not in the configuration any more")),)
-        routes = [route for name, route in virtual_proxy.nodes.items() if errand.nodes is None or name in errand.nodes]
-        return tuple(await self.together.run(ask(route, errand.user) for route in routes))
+        nodes, named = virtual_proxy.nodes, errand.nodes
+        if named is None or not nodes.keys() >= set(named):  # or one of them has another name by now: which, nobody knows
+            named = tuple(nodes)
+        return tuple(await self.together.run(ask(nodes[name], errand.user) for name in named))
 
     async def _signed_in_anew(self, errand: Errand) -> bool:
         entries = await self.index.of_user(errand.virtual_proxy, errand.user)

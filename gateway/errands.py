@@ -59,6 +59,9 @@ class Errands:
             try:
                 with using() as (table, ending):
                     outcomes = await asyncio.gather(*(ending.again(table, errand) for errand in due), return_exceptions=True)
+            except asyncio.CancelledError:  # a stop: what may not be done yet has its last turn with the rest
+                self._waiting.update({_key(errand): errand for errand in due if _key(errand) not in self._waiting})
+                raise
             finally:
                 self._running = 0
             for fault in filter(None, outcomes):  # of ours: it must not keep the others from their turn

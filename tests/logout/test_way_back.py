@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -291,6 +292,44 @@ async def test_before_a_stop_everything_gets_one_more_turn_and_what_is_left_is_c
     assert await way.errands.run_all(way._using) == 1
     assert way.nodes["sales", 1].sessions == 0
     assert [event.virtual_proxy for event in way.journal.events if isinstance(event, LoggedOut)] == ["sales"]
+
+
+async def test_a_stop_in_the_middle_of_a_try_loses_nothing_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that hangs takes its three seconds, and a stop does not wait for them."""
+    way = Way()
+    way.nodes["sales", 1].failures = 1
+    await way.sign_in("sales")
+    await way.pipeline.leave(way.table, way.journey())
+    asked = asyncio.Event()
+
+    async def hangs(_: object) -> int:
+        asked.set()
+        await asyncio.Event().wait()
+        return 0
+
+    monkeypatch.setattr(way.nodes["sales", 1], "end_sessions", hangs)
+    trying = asyncio.create_task(way.later(1))
+    await asked.wait()
+    trying.cancel()
+    await asyncio.wait([trying])
+    monkeypatch.undo()
+    way.nodes["sales", 1].failures = 1
+    assert await way.errands.run_all(way._using) == 1, "asked once more, and told"
+
+
+async def test_what_a_node_has_not_done_is_asked_of_all_once_it_has_another_name() -> None:
+    """A reload in between: nobody knows which of them it is now, and nothing has ended there."""
+    way = Way()
+    way.nodes["sales", 1].failures = 1
+    entry = await way.sign_in("sales")
+    await way.pipeline.leave(way.table, way.journey())
+    sales = way.table.virtual_proxies["sales"]
+    nodes = {name.replace("qlik1", "qlik3"): route for name, route in sales.nodes.items()}
+    way.table = replace(way.table, virtual_proxies={**way.table.virtual_proxies, "sales": replace(sales, nodes=nodes)})
+    assert await left(way) == {entry}
+    await way.later(1)
+    assert way.nodes["sales", 1].sessions == 0
+    assert await left(way) == set()
 
 
 async def test_a_late_ticket_is_no_session_that_is_left() -> None:
