@@ -22,9 +22,10 @@ PURPOSE: Final = "sign-ins in a shared store"
 CAPACITY: Final = 100_000
 """Entries at most, over all replicas; the one that ends first goes first. About 3 KB each, most of it what a provider's logout needs."""
 EACH: Final = 200
-"""Entries that one browser, session, subject or user is found with at most. One is enough to end all sessions of its user.
+"""Entries of one user in one virtual proxy at most, whose own oldest go first: nobody pushes others out by signing in again and again.
 
-One user's own oldest are dropped beyond that: nobody pushes others out by signing in again and again.
+A browser, session or subject is found with as many, and beyond that with one of each user in each virtual proxy, which is enough to end
+all sessions there: nobody keeps a session back by signing in elsewhere again and again.
 """
 LONGEST: Final = 32 * 1024
 """Characters of a sealed entry."""
@@ -52,9 +53,15 @@ for i = 4, #KEYS do
     if redis.call('HEXISTS', entries, other) == 0 then redis.call('ZREM', KEYS[i], other) end
   end
   redis.call('ZADD', KEYS[i], number, name)
-  local oldest = -tonumber(ARGV[7]) - 1
-  if i == 5 then drop(redis.call('ZRANGE', KEYS[i], 0, oldest)) end
-  redis.call('ZREMRANGEBYRANK', KEYS[i], 0, oldest)
+  local many = redis.call('ZCARD', KEYS[i]) - tonumber(ARGV[7])
+  if i == 5 and many > 0 then
+    drop(redis.call('ZRANGE', KEYS[i], 0, many - 1))
+    redis.call('ZREMRANGEBYRANK', KEYS[i], 0, many - 1)
+  elseif many > 0 then
+    for _, other in ipairs(redis.call('ZRANGE', KEYS[i], 0, -2)) do
+      if many > 0 and redis.call('ZSCORE', KEYS[5], other) then many = many - redis.call('ZREM', KEYS[i], other) end
+    end
+  end
 end
 for _, key in ipairs(KEYS) do keep(key) end
 return 1

@@ -203,3 +203,12 @@ async def test_one_user_who_signs_in_again_and_again_pushes_nobody_out(index: Se
     for number, found in ((0, 0), (4, 0), (5, 1), (most + 4, 1)):
         assert len(await index.of_browser(f"m-{number}")) == found
         assert len(await index.of_session("r1", notice(None, f"m-{number}"))) == found
+
+
+async def test_signing_in_again_and_again_in_one_virtual_proxy_hides_no_other(index: SessionIndex) -> None:
+    """Whoever is to be signed out cannot keep a session back by it: one entry of each virtual proxy is found by all ways."""
+    await index.remember(replace(ENTRY, virtual_proxy="hr", session=session(session_id="old")))
+    await filled(index, *(replace(ENTRY, session=session(session_id=f"s-{number}")) for number in range(205)))
+    for found in (await index.of_browser("browser-1"), await index.of_session("r1", notice("alice"))):
+        assert {entry.virtual_proxy for entry in found} == {"hr", "sales"}
+        assert len(found) <= 201
