@@ -87,3 +87,19 @@ async def test_an_address_that_was_typed_asks_first(start: Start, chromium: Brow
     await page.get_by_role("heading", name="You are signed out of Qlik Sense").wait_for()
     assert world.sessions() == []
     assert broken == []
+
+
+async def test_a_form_of_another_site_leads_to_a_question_that_can_be_answered(start: Start, chromium: BrowserContext) -> None:
+    """The handle stays behind with the POST, and comes along with what its answer leads to."""
+    world = await start()
+    page = await chromium.new_page()
+    await hub_of(page, world)
+    await page.goto("about:blank")
+    await page.set_content(f'<form method="post" action="{world_url(world)}/vp/sales/logout"><button>Leave</button></form>')
+    await page.get_by_role("button", name="Leave").click()
+    await page.get_by_role("heading", name="Sign out of Qlik Sense?").wait_for()
+    assert len(world.sessions()) == 1
+    await page.get_by_role("button", name="Sign out").click()
+    await confirm_at_the_provider(page)
+    await page.get_by_role("heading", name="You are signed out of Qlik Sense").wait_for()
+    assert world.sessions() == []
