@@ -7,7 +7,7 @@ once when a token names one that we do not know, so that a rotation in the middl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -134,6 +134,8 @@ class OidcProvider:
         identity = await self._with_keys(
             lambda keys: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=self._clock.now()), self._unknown_keys
         )
+        if metadata.end_session_endpoint is None:
+            identity = replace(identity, logout_memo=None)  # nobody would ask for it, and it is the largest part of what is kept
         if metadata.userinfo_endpoint is None:
             return identity
         userinfo = await self._http.send(oidc.userinfo_request(metadata.userinfo_endpoint, tokens.access_token))
