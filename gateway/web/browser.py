@@ -162,12 +162,18 @@ def _q(parameters: list[str]) -> float:
 
 
 def client_address(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
-    """Who asks: the peer, or, while that is a trusted proxy, the last address in X-Forwarded-For that is not. Empty: unknown."""
+    """`client_ip` as text. Empty: unknown."""
+    address = client_ip(request, trusted)
+    return "" if address is None else str(address)
+
+
+def client_ip(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> IPv4Address | IPv6Address | None:
+    """Who asks: the peer, or, while that is a trusted proxy, the last address in X-Forwarded-For that is not. None: unknown."""
     hops = [hop for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
     address = _address(request.remote or "")
     while hops and address is not None and _within(address, trusted):
         address = _address(hops.pop())
-    return "" if address is None else str(address)
+    return address
 
 
 def is_trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:

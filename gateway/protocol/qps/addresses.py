@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -42,6 +43,7 @@ class Address:
         return (self.scheme, self.host, self.port)
 
 
+@lru_cache(maxsize=256)
 def read_address(text: str) -> Address:
     """Read an http or https address. Raises ValueError with a sentence that does not repeat it."""
     if len(text) > LONGEST_ADDRESS or not _READABLE.fullmatch(text):

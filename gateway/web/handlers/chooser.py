@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -14,7 +13,7 @@ from gateway.protocol import qps
 from gateway.routing import VirtualProxy, Visit, find_by_mail
 from gateway.web import pages
 from gateway.web.answers import page_response
-from gateway.web.browser import Pairs, check_navigation, client_address, form_pairs, query_pairs, single
+from gateway.web.browser import Pairs, check_navigation, client_ip, form_pairs, query_pairs, single
 from gateway.web.choices import LastChoice, last_choice, remember
 from gateway.web.context import SERVICES, TRAIL
 
@@ -34,12 +33,11 @@ def read_visit(request: web.Request, virtual_proxy: VirtualProxy, pairs: Pairs) 
     """What says which provider to take. Raises `MalformedStart`."""
     services = request[SERVICES]
     last = last_choice(request.cookies, virtual_proxy.name, secure=services.secure)
-    address = client_address(request, services.trusted_proxies)
     return Visit(
         hint=single(pairs, "idp"),
         ask=single(pairs, "choose") == "1" or (last.ask and len(virtual_proxy.identity_providers) > 1),
         remembered=last.idp,
-        address=ip_address(address) if address else None,
+        address=client_ip(request, services.trusted_proxies),
     )
 
 
