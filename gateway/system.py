@@ -35,13 +35,14 @@ class SystemTogether:
 
 
 async def tend(work: Callable[[], Awaitable[None]], told: Callable[[BaseException], None], *, pause: float = PAUSE) -> None:
-    """Do work that has no end, until cancelled. Where it ends by a fault of ours, that is told, and it begins again."""
+    """Do work that has no end, until cancelled and put down. Where it ends by a fault of ours, that is told, and it begins again."""
     while True:
         attempt = asyncio.ensure_future(work())
         try:
             await asyncio.wait([attempt])
         finally:
             attempt.cancel()
+            await asyncio.wait([attempt])  # it may have something to put down
         if (fault := attempt.exception()) is not None:
             told(fault)
         await asyncio.sleep(pause)

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from gateway import errands
 from gateway.ending import GIVE_UP
 from gateway.errors import LogoutAlreadyHeard, LogoutMismatch, NotFound, ProviderUnreachable, StoreUnavailable
 from gateway.events import LoggedOut, ProviderTrouble, SessionsLeft
 from gateway.model import Channel, LogoutMessage, Redirect, SignedIn
+from gateway.system import tend
 from tests.logout.world import ALICE, BROWSER, Way
 
 MESSAGE = LogoutMessage(channel=Channel.BACK, fields={})
@@ -308,7 +310,9 @@ async def test_a_stop_in_the_middle_of_a_try_loses_nothing_in_silence(monkeypatc
         return 0
 
     monkeypatch.setattr(way.nodes["sales", 1], "end_sessions", hangs)
-    trying = asyncio.create_task(way.later(1))
+    way.clock.advance(1)
+    monkeypatch.setattr(errands, "LOOK_EVERY", 0)
+    trying = asyncio.create_task(tend(lambda: way.errands.run(way._using), way.crashes.append))
     await asked.wait()
     trying.cancel()
     await asyncio.wait([trying])
