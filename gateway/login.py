@@ -210,8 +210,8 @@ def check_loop(tickets: Sequence[datetime], now: datetime) -> None:
 
 
 def recent(tickets: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
-    """Those that count for a loop."""
-    return tuple(ticket for ticket in tickets if now - ticket < LOOP_WINDOW)
+    """Those that count for a loop. What lies further ahead was given before a clock was set back."""
+    return tuple(ticket for ticket in tickets if abs(now - ticket) < LOOP_WINDOW)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.flow.conftest import Worlds
@@ -40,6 +42,15 @@ async def test_after_a_minute_it_may_try_again(world: World) -> None:
     world.clock.advance(15)
     assert got_ticket(await come_round(world, browser))
     assert (await come_round(world, browser)).code == "QGW-127"
+
+
+async def test_a_clock_that_is_set_back_locks_nobody_out(world: World) -> None:
+    """What was counted before lies in the future then."""
+    browser = world.browser()
+    for _ in range(3):
+        await come_round(world, browser)
+    world.clock.advance(timedelta(hours=-1))
+    assert got_ticket(await come_round(world, browser))
 
 
 async def test_logins_that_are_further_apart_never_end_there(world: World) -> None:
