@@ -15,7 +15,7 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from gateway.config.settings import LimitSettings
 from gateway.errors import Overloaded, ProviderBusy, TooManyRequests
@@ -85,14 +85,14 @@ class Guard:
     told: dict[str, float] = field(default_factory=dict, init=False)
 
     @contextmanager
-    def admitted(self, endpoint: Endpoint) -> Iterator[None]:
+    def admitted(self, endpoint: Endpoint, body: StreamReader) -> Iterator[None]:
         """Take the request on until the end of the block. Raises `Overloaded`."""
         pressure, most = self.pressure, MOST[endpoint]
         pressure.arrived += 1
         queue, standing, overdue = pressure.queue(), pressure.standing(), pressure.overdue()
         if queue > most.queue or standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
             raise self._overloaded(endpoint)
-        with pressure.counted():
+        with pressure.counted(body):
             yield
 
     async def await_turn(self, request: web.Request) -> None:

@@ -57,7 +57,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     """The handler's answer, or the error's."""
     try:
         guard, endpoint = request[SERVICES].guard, endpoint_of(request)
-        with guard.admitted(endpoint):
+        with guard.admitted(endpoint, request.content):
             await guard.check_client(request, endpoint)
             if endpoint is Endpoint.START:
                 await guard.await_turn(request)

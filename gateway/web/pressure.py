@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from aiohttp import StreamReader
+
 BEAT = 0.02
 """Seconds between beats."""
 STANDING = 3
@@ -93,13 +95,21 @@ class Pressure:
         return await turn
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
-        """One request in hand."""
-        self.in_hand += 1
+    def counted(self, body: StreamReader) -> Iterator[None]:
+        """One request in hand, from when its body is here: nobody works on it before, and who sends it may be slow on purpose."""
+        here = over = False
+
+        def begin() -> None:
+            nonlocal here
+            here = not over
+            self.in_hand += here
+
+        body.on_eof(begin)
         try:
             yield
         finally:
-            self.in_hand -= 1
+            over = True
+            self.in_hand -= here
 
     def _await_beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = loop.time() + BEAT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, cast
 
 from aiohttp import web
@@ -31,7 +32,7 @@ LONGEST_HEADER = 32 * 1024
 LARGEST_HEAD = 48 * 1024
 """Bytes that may arrive without becoming a request."""
 MOST_CONNECTIONS = 2_000
-"""Beyond these, the one that has been open for longest and asks for nothing makes room."""
+"""Beyond these, the one that has been open for longest and asks for nothing, or has not sent its form yet, makes room."""
 Refuse = Callable[[int], web.Response]
 
 
@@ -81,10 +82,11 @@ class _Server(web.Server):
         return _Protocol(self._refuse, self, loop=self._running, **self._options)
 
     def make_room(self) -> None:
-        """Close a connection that asks for nothing, where there are too many; where all ask for something, the newest."""
+        """Close a connection that asks for nothing, where there are too many, or one whose form is on its way; else the newest."""
         if len(self.open) > MOST_CONNECTIONS:
-            oldest_idle = next((connection for connection in self.open if connection.is_idle()), None)
-            (oldest_idle or next(reversed(self.open))).force_close()
+            idle = (connection for connection in self.open if connection.is_idle())
+            sending = (connection for connection in self.open if connection.is_sending())
+            next(chain(idle, sending, reversed(self.open))).force_close()
 
 
 class _Protocol(RequestHandler):
@@ -107,6 +109,10 @@ class _Protocol(RequestHandler):
     def is_idle(self) -> bool:
         """Whether it waits for a request."""
         return self._waiter is not None and not self._waiter.done()
+
+    def is_sending(self) -> bool:
+        """Whether the body of its request is on its way yet."""
+        return self._current_request is not None and not self._current_request.content.is_eof()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

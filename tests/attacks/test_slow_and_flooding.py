@@ -8,6 +8,8 @@ import contextlib
 import pytest
 
 from gateway.web import browser, server
+from gateway.web.pressure import MOST_PACE
+from gateway.web.server import _Protocol
 from tests.attacks.test_hostile_requests import raw
 from tests.flow.conftest import certificates, world, worlds
 from tests.flow.world import World
@@ -15,6 +17,7 @@ from tests.flow.world import World
 __all__ = ["certificates", "world", "worlds"]
 
 ASK = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+START = b"GET /vp/sales/login HTTP/1.1\r\nHost: a\r\n\r\n"
 FORM = b"POST /idp/entra/callback HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
@@ -110,14 +113,53 @@ async def test_beyond_so_many_connections_the_oldest_that_rests_makes_room(world
 
 async def test_connections_whose_requests_are_in_hand_are_never_pushed_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
-    monkeypatch.setattr(browser, "FORM_SECONDS", 0.5)
+    pressure = world.gateway.pressure
+    monkeypatch.setattr(pressure, "_let_in", lambda *_: None)
+    waiting = [asyncio.create_task(pressure.turn()) for _ in range(MOST_PACE + 1)]
+    await asyncio.sleep(0)
     working = [await connect(world) for _ in range(2)]
     for client in working:
-        await client.send(FORM + b"Content-Length: 100\r\n\r\nstate=")
+        await client.send(START)
     async with asyncio.timeout(20):
-        while world.gateway.pressure.in_hand < 2:  # noqa: ASYNC110 (nobody tells)
+        while pressure.in_hand < 2:  # noqa: ASYNC110 (nobody tells)
             await asyncio.sleep(0)
     assert await (await connect(world)).is_cut_off()
+    monkeypatch.undo()
     for client in working:
+        assert b"HTTP/1.1 " in await client.reader.readline()
+        client.writer.close()
+    await asyncio.gather(*waiting)
+
+
+async def slow_forms(world: World, number: int) -> list[Client]:
+    """So many, each begun and not ended, in the order in which they came."""
+    clients = [await connect(world) for _ in range(number)]
+    for client in clients:
+        await client.send(FORM + b"Content-Length: 100\r\n\r\nstate=")
+    async with asyncio.timeout(20):
+        while sum(map(_Protocol.is_sending, world.gateway._runners[0].server.open)) < number:  # type: ignore[union-attr]  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    return clients
+
+
+async def test_forms_that_come_slowly_keep_no_login_from_beginning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any of a few hundred would be one more request in hand, for ten seconds and a hundred bytes each."""
+    monkeypatch.setattr(browser, "FORM_SECONDS", 0.5)
+    clients = await slow_forms(world, 5)
+    assert world.gateway.pressure.in_hand == 0
+    for client in clients:
         assert b"400" in await client.reader.readline()
+        client.writer.close()
+    assert world.gateway.pressure.in_hand == 0
+
+
+async def test_where_all_are_at_it_the_form_that_takes_longest_makes_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    first, second = await slow_forms(world, 2)
+    late = await connect(world)
+    assert b"404" in await late.ask()
+    assert await first.is_cut_off()
+    await second.send(b"x" * 100)
+    assert b"400" in await second.reader.readline()
+    for client in (second, late):
         client.writer.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -89,6 +89,25 @@ async def test_too_many_requests_in_hand_are_overload_too(world: World, monkeypa
     assert (await world.browser().get(f"{world.url}/vp/sales/login")).code == "QGW-117"
     assert (await browser.get(callback)).status == 302
     assert world.gateway.pressure.in_hand == EAGER.in_hand, "counted back"
+
+
+class Body:
+    """The body of a request."""
+
+    def on_eof(self, callback: Callable[[], None]) -> None:
+        self.is_here = callback
+
+
+def test_a_request_is_in_hand_from_when_its_body_is_here_until_it_is_answered() -> None:
+    pressure, first, second = Pressure(), Body(), Body()
+    with pressure.counted(first):  # type: ignore[arg-type]
+        assert pressure.in_hand == 0
+        first.is_here()
+        assert pressure.in_hand == 1
+    with pressure.counted(second):  # type: ignore[arg-type]
+        pass
+    second.is_here()
+    assert pressure.in_hand == 0
 
 
 class Loop:
