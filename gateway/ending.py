@@ -38,13 +38,15 @@ class Origin(StrEnum):
 class Errand:
     """To end all sessions of `user` in `virtual_proxy`, at all its nodes or at those named, not before `due_at`.
 
-    `entries` are forgotten when it is done. `late`: the sessions have ended, but a ticket was young enough to become one yet.
+    `entries` are forgotten when it is done, but for those in `keep`, which the user's way needs yet.
+    `late`: the sessions have ended, but a ticket was young enough to become one yet.
     """
 
     origin: Origin
     virtual_proxy: str
     user: QlikUser = field(repr=False)
     entries: tuple[SignedIn, ...] = field(repr=False)
+    keep: frozenset[SignedIn] = field(default=frozenset(), repr=False)
     began_at: datetime
     due_at: datetime
     nodes: tuple[str, ...] | None = None
@@ -98,15 +100,16 @@ class Ending:
                 virtual_proxy=virtual_proxy,
                 user=user,
                 entries=tuple(entry for entry in entries if (entry.virtual_proxy, entry.user) == (virtual_proxy, user)),
+                keep=keep,
                 began_at=now,
                 due_at=now,
             )
             for virtual_proxy, user in dict.fromkeys((entry.virtual_proxy, entry.user) for entry in entries)
         ]
-        outcomes = await self.together.run(self.run(table, errand, keep=keep) for errand in errands)
+        outcomes = await self.together.run(self.run(table, errand) for errand in errands)
         return frozenset(errand.virtual_proxy for errand, at in zip(errands, outcomes, strict=True) if any(one.error for one in at))
 
-    async def run(self, table: RoutingTable, errand: Errand, *, keep: frozenset[SignedIn] = frozenset()) -> tuple[AtNode, ...]:
+    async def run(self, table: RoutingTable, errand: Errand) -> tuple[AtNode, ...]:
         """Do one errand, or what is left of it; what every node did. Raises `StoreError`."""
         if errand.late and await self._signed_in_anew(errand):
             return ()  # one more round would end the new sessions
@@ -120,7 +123,7 @@ class Ending:
             self._ended(errand, sessions)
         if not (self._is_young(errand) and self.later.add(self._late(errand))):
             for entry in errand.entries:
-                if entry not in keep:
+                if entry not in errand.keep:
                     await self.index.forget(entry)
         return outcomes
 

@@ -84,6 +84,26 @@ async def test_a_provider_without_logout_or_out_of_reach_stays_open_and_the_next
     assert (journey.open, onward) == (("b",), None)
 
 
+@pytest.mark.parametrize("old", [True, False])
+async def test_what_is_done_meanwhile_takes_no_provider_off_the_way(*, old: bool) -> None:
+    """A node that was asked again, or a last round for a ticket, while the user was at the first provider."""
+    way = Way()
+    way.nodes["hr", 1].failures = 1
+    await way.sign_in("sales", "a")
+    await way.sign_in("hr", "b", old=old)
+    _, onward = await way.pipeline.leave(way.table, way.journey())
+    assert onward is not None
+    await way.later(1)
+    await way.later(80)
+    assert way.nodes["hr", 1].sessions == 0
+    journey, onward = await way.pipeline.came_back(way.table, "a", MESSAGE, onward[0])
+    assert onward is not None
+    assert onward[0].idp == "b"
+    assert way.logouts["b"].memos == ["memo b"]
+    journey, onward = await way.pipeline.came_back(way.table, "b", MESSAGE, onward[0])
+    assert (onward, journey.open) == (None, ())
+
+
 async def test_who_signed_in_after_the_logout_began_stays() -> None:
     """In another tab, while this one was at the provider."""
     way = Way()
