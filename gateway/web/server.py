@@ -33,6 +33,10 @@ LARGEST_HEAD = 48 * 1024
 """Bytes that may arrive without becoming a request."""
 MOST_CONNECTIONS = 2_000
 """Beyond these, the one that has been open for longest and asks for nothing, or has not sent its form yet, makes room."""
+LARGE_FORM = 64 * 1024
+"""Bytes of a body beyond which it counts as large."""
+MOST_LARGE_FORMS = 100
+"""Large ones that may be on their way at once, each up to 600 KiB; beyond these, the one that has taken longest is given up."""
 Refuse = Callable[[int], web.Response]
 
 
@@ -77,6 +81,8 @@ class _Server(web.Server):
         self._running = loop
         self.open: dict[_Protocol, None] = {}
         """The oldest first."""
+        self._large: list[_Protocol] = []
+        """Those that send a large form, the longest first."""
 
     def __call__(self) -> RequestHandler:
         return _Protocol(self._refuse, self, loop=self._running, **self._options)
@@ -87,6 +93,12 @@ class _Server(web.Server):
             idle = (connection for connection in self.open if connection.is_idle())
             sending = (connection for connection in self.open if connection.is_sending())
             next(chain(idle, sending, reversed(self.open))).force_close()
+
+    def take_large_form(self, sender: _Protocol) -> None:
+        """One more large form is on its way: where there are too many, give one up."""
+        self._large = [connection for connection in (*self._large, sender) if connection in self.open and connection.is_sending()]
+        if len(self._large) > MOST_LARGE_FORMS:
+            self._large.pop(0).force_close()
 
 
 class _Protocol(RequestHandler):
@@ -99,7 +111,7 @@ class _Protocol(RequestHandler):
         self._refuse = refuse
         self._server = server
         self._unread = 0
-        """Bytes that came since the last request was complete."""
+        """Bytes of a head, or of a request with its body, that is not complete yet."""
 
     @property
     def spoke(self) -> bool:
@@ -112,7 +124,9 @@ class _Protocol(RequestHandler):
 
     def is_sending(self) -> bool:
         """Whether the body of its request is on its way yet."""
-        return self._current_request is not None and not self._current_request.content.is_eof()
+        request = self._current_request
+        body = self._messages[-1][1] if self._messages else None if request is None else request.content
+        return body is not None and not body.is_eof()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -128,14 +142,16 @@ class _Protocol(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        before = self._request_count
+        before, requests = self._unread, self._request_count
         super().data_received(data)
-        if self._request_count != before:
-            self._unread = 0
-        elif self.is_idle():
-            self._unread += len(data)
-            if self._unread > LARGEST_HEAD:
-                self.force_close()
+        if self._request_count != requests:
+            before = 0
+        sending = self.is_sending()
+        self._unread = before + len(data) if sending or (self.is_idle() and self._request_count == requests) else 0
+        if sending and before <= LARGE_FORM < self._unread:
+            self._server.take_large_form(self)
+        elif not sending and self._unread > LARGEST_HEAD:
+            self.force_close()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

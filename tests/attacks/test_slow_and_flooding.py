@@ -163,3 +163,35 @@ async def test_where_all_are_at_it_the_form_that_takes_longest_makes_room(world:
     assert b"400" in await second.reader.readline()
     for client in (second, late):
         client.writer.close()
+
+
+async def test_large_forms_on_their_way_are_bounded_and_the_one_that_takes_longest_goes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every connection could hold 600 KiB."""
+    monkeypatch.setattr(server, "MOST_LARGE_FORMS", 2)
+    monkeypatch.setattr(browser, "FORM_SECONDS", 1.0)
+    small, *large = [await connect(world) for _ in range(4)]
+    await small.send(FORM + b"Content-Length: 100\r\n\r\nstate=")
+    for client in large:
+        await client.send(FORM + b"Transfer-Encoding: chunked\r\n\r\n" + b"10001\r\n" + b"x" * 0x10001 + b"\r\n")
+        assert not client.reader.at_eof()
+        await until_taken(world, client)
+    assert await large[0].is_cut_off()
+    for client in (small, *large[1:]):
+        assert b"HTTP/1.1 4" in await client.reader.readline()
+        client.writer.close()
+
+
+async def until_taken(world: World, client: Client) -> None:
+    """What it has sent was counted."""
+    port = client.writer.get_extra_info("sockname")[1]
+    connections = world.gateway._runners[0].server.open  # type: ignore[union-attr]
+    async with asyncio.timeout(20):
+        while not any(_has_taken(connection, port) for connection in connections):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+
+def _has_taken(connection: _Protocol, port: int) -> bool:
+    peer = connection.transport and connection.transport.get_extra_info("peername")
+    return bool(peer and peer[1] == port and connection._unread > server.LARGE_FORM)
