@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +16,6 @@ from tests.flow.world import Answer, Browser, World
 from tests.peers import saml_logout
 from tests.peers.saml_forge import IDP, party
 from tests.peers.saml_logout import Logout, posted, query
-from tests.stopwatch import Stopwatch
 
 NODES = ("qlik1.corp.example", "qlik2.corp.example")
 
@@ -85,9 +85,9 @@ async def test_the_openid_provider_ends_a_session_and_every_hub_drops(openid: Wo
     """Back-Channel Logout 1.0 §2.5 to §2.8."""
     browser = await signed_in_on_both_nodes(openid)
     first, _ = openid.providers["entra"].sessions.of("alice")
-    watch = Stopwatch()
+    began = time.monotonic()
     assert await openid.providers["entra"].sessions.end(first.sid) == 200
-    assert watch.seconds() < 5
+    assert time.monotonic() - began < 5
     assert all_sessions(openid) == 0
     await hubs_ask_for_a_login(openid, browser)
 
@@ -180,10 +180,10 @@ async def test_the_saml_provider_ends_a_session_and_every_hub_drops(saml: World)
     """Profiles §4.4: LogoutRequest by redirect, answered with a signed LogoutResponse."""
     browser = await signed_in_on_both_nodes(saml)
     session, _ = saml.saml["adfs"].sessions.of("alice")
-    watch = Stopwatch()
+    began = time.monotonic()
     page = await browser.follow(await browser.get(saml.saml["adfs"].sessions.end(session.index)))
     assert "The application has ended its sessions." in page.text
-    assert watch.seconds() < 5
+    assert time.monotonic() - began < 5
     await hubs_ask_for_a_login(saml, browser)
     assert all_sessions(saml) == 0
 

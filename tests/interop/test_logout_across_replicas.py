@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +17,6 @@ from tests.interop.saml.test_logins import KEY, corp
 from tests.interop.saml.test_logins import Start as StartSaml
 from tests.interop.test_certified_provider import NODES, SECRET, Start, issuer_of, sign_in, signed_in_on_both_nodes, start
 from tests.peers.redis import RedisServer
-from tests.stopwatch import Stopwatch
 
 __all__ = ["certificates", "corp", "start", "worlds"]
 pytestmark = pytest.mark.needs("nginx", "redis")
@@ -52,10 +52,10 @@ async def test_openid_connect(start: Start, redis: RedisServer) -> None:
     async with replicas(world):
         browser = await signed_in_on_both_nodes(world)
         assert len(replicas_of(browser, "/callback") | replicas_of(browser, "/login")) == 2
-        watch = Stopwatch()
+        began = time.monotonic()
         await browser.submit(await browser.get(f"{await issuer_of(world)}/session/end"), logout="yes")
         await no_hub_knows(world, browser)
-        assert watch.seconds() < 5
+        assert time.monotonic() - began < 5
 
         assert (await sign_in(world, browser)).status == 200
         onward = await log_out(world, browser)
@@ -71,11 +71,11 @@ async def test_saml(corp: StartSaml, redis: RedisServer) -> None:
     async with replicas(here.world):
         browser = await saml.signed_in_on_both_nodes(here)
         assert len(replicas_of(browser, "/acs") | replicas_of(browser, "/login")) == 2
-        watch = Stopwatch()
+        began = time.monotonic()
         last = await saml.travel(browser, await here.provider.sign_out(browser), until=here.provider.left_url)
         assert last.location == here.provider.left_url
         await no_hub_knows(here.world, browser)
-        assert watch.seconds() < 5
+        assert time.monotonic() - began < 5
 
         assert (await here.sign_in(browser)).status == 200
         last = await saml.travel(browser, await log_out(here.world, browser), until="nowhere")
