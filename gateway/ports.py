@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -138,11 +139,24 @@ class ReplayStore(Protocol):
         """Mark `key` as used until `until`, in one atomic step. False: seen before. Raises `StoreError`: then nothing may go on."""
 
 
-class Counter(Protocol):
-    """Counts that all replicas share."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What stands counted under a key: in its window now, which goes on for `rest` seconds, and in the one before. `taken`: one was now."""
 
-    async def add(self, key: str, window: timedelta) -> int:
-        """Count one more under `key`: how many there are within `window`, this one included. Never raises: alone, it counts for itself."""
+    taken: bool
+    previous: int
+    current: int
+    rest: float
+
+
+class Counter(Protocol):
+    """Counts that all replicas share, in windows that slide: of the one before counts the share that the present one has still to go."""
+
+    async def take(self, key: str, most: int, window: timedelta) -> Tally:
+        """Count one more under `key`, in one atomic step, unless there are `most` already: then nothing is counted.
+
+        A key's first window begins with its first count. Never raises: alone, it counts for itself.
+        """
 
 
 class SessionIndex(Protocol):

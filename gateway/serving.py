@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gateway.config.settings import GatewaySettings
+from gateway.config.settings import GatewaySettings, LimitSettings
 from gateway.ending import Ending
 from gateway.errands import Errands
 from gateway.journal import LogJournal
 from gateway.login import LoginPipeline
 from gateway.logout import LogoutPipeline
-from gateway.ports import Clock, Entropy
+from gateway.ports import Clock, Counter, Entropy
 from gateway.register import LONGEST_SEALED_MEMO, Register
 from gateway.register import PURPOSE as MEMOS
 from gateway.routing import RoutingTable
@@ -20,7 +20,7 @@ from gateway.system import SystemTogether
 from gateway.web import confirmations, handles, logout_cookies, trial_links
 from gateway.web.context import Services
 from gateway.web.cookies import LoginCookies
-from gateway.web.guard import Guard
+from gateway.web.guard import Guard, Rates
 from gateway.web.pressure import Pressure
 
 
@@ -85,11 +85,20 @@ def guard(shared: Shared, settings: GatewaySettings) -> Guard:
     return Guard(
         limits=settings.limits,
         pressure=shared.pressure,
-        counter=shared.stores.counter,
-        clock=shared.clock,
+        rates=rates(shared.stores.counter, settings.limits),
         journal=shared.journal,
         trusted_proxies=settings.trusted_proxies,
     )
+
+
+def rates(counter: Counter, limits: LimitSettings) -> Rates | None:
+    """What limits are counted with; None where nothing is limited."""
+    if limits == LimitSettings():
+        return None
+    # The library takes 60 ms and a MiB to import, and most gateways limit nothing.
+    from gateway.web.rates import SlidingRates  # noqa: PLC0415
+
+    return SlidingRates(counter)
 
 
 def logout_pipeline(shared: Shared, register: Register) -> LogoutPipeline:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.errors import StoreError
-from gateway.ports import Clock, Counter, Entropy
+from gateway.ports import Clock, Counter, Entropy, Tally
 from gateway.stores.link import Link
 
 OWNER_BYTES: Final = 16
@@ -20,7 +20,28 @@ SLACK: Final = timedelta(seconds=60)
 """A mark outlives its time by this: the clocks of the replicas, and the server's in the meantime, may be that far apart."""
 MILLISECOND: Final = timedelta(milliseconds=1)
 
-COUNT: Final = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n"
+TAKE: Final = """
+local most, window = tonumber(ARGV[1]), tonumber(ARGV[2])
+local left = redis.call('PTTL', KEYS[1])
+local previous, current = 0, 0
+if left <= 0 or left > 2 * window then
+  left = 2 * window
+else
+  local counts = string.gmatch(redis.call('GET', KEYS[1]), '%d+')
+  previous, current = tonumber(counts()), tonumber(counts())
+  if left <= window then previous, current, left = current, 0, left + window end
+end
+local taken = previous * (left - window) / window + current < most
+if taken then
+  current = current + 1
+  redis.call('SET', KEYS[1], previous .. ' ' .. current, 'PX', left)
+end
+return {taken and 1 or 0, previous, current, left - window}
+"""
+"""A count lives for two windows from the beginning of its own, so what is left of its life tells where in which of them it is.
+
+One that has longer to live than that was written before the server's clock was set back: it would lock out for too long.
+"""
 
 
 class RedisReplayStore:
@@ -46,13 +67,15 @@ class RedisCounter:
     def __init__(self, link: Link, *, local: Counter) -> None:
         self._link, self._local = link, local
 
-    async def add(self, key: str, window: timedelta) -> int:
+    async def take(self, key: str, most: int, window: timedelta) -> Tally:
         if self._link.health.up is False:
-            return await self._local.add(key, window)
+            return await self._local.take(key, most, window)
         try:
-            return int(await self._link.send("EVAL", COUNT, 1, stored_key("count", key), window // MILLISECOND))
+            answer = await self._link.send("EVAL", TAKE, 1, stored_key("count", key), most, window // MILLISECOND)
         except StoreError:
-            return await self._local.add(key, window)
+            return await self._local.take(key, most, window)
+        taken, previous, current, rest = map(int, answer)
+        return Tally(taken=bool(taken), previous=previous, current=current, rest=rest / 1000)
 
 
 def stored_key(kind: str, key: str) -> str:

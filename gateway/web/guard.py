@@ -11,20 +11,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Protocol
 
 from aiohttp import StreamReader, web
 
 from gateway.config.settings import LimitSettings
 from gateway.errors import Overloaded, ProviderBusy, TooManyRequests
 from gateway.journal import LogJournal
-from gateway.ports import Clock, Counter
 from gateway.web.browser import client_address, is_trusted
 from gateway.web.pressure import Pressure
 
-WINDOW = timedelta(minutes=1)
 QUIET_SECONDS = 10.0
 """A warning that would come with every request comes once in this time."""
 FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
@@ -72,14 +70,20 @@ PATIENT = Most(math.inf, 0.4, 0.6, 4_000)
 MOST = {Endpoint.START: EAGER, Endpoint.RETURN: PATIENT, Endpoint.LOGOUT: PATIENT, Endpoint.OTHER: EAGER}
 
 
+class Rates(Protocol):
+    """So many a minute, counted by all replicas together where the store is shared."""
+
+    async def wait(self, what: str, most: int) -> int:
+        """Count one more of `what`: 0. If that were more than `most` a minute, it is not counted: the seconds until there is room."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """One gateway's. `counter` is shared by all replicas where the store is; `pressure` is this process's own."""
+    """One gateway's. `rates`: None where nothing is limited. `pressure` is this process's own."""
 
     limits: LimitSettings
     pressure: Pressure
-    counter: Counter
-    clock: Clock
+    rates: Rates | None
     journal: LogJournal
     trusted_proxies: Sequence[IPv4Network | IPv6Network]
     told: dict[str, float] = field(default_factory=dict, init=False)
@@ -112,7 +116,7 @@ class Guard:
         """Not more requests of this kind from this client's network than `limits` allows. Raises `TooManyRequests`."""
         limits = self.limits
         most = limits.starts_per_client if endpoint is Endpoint.START else limits.requests_per_client
-        if most is None:
+        if most is None or self.rates is None:
             return
         network = client_network(request, self.trusted_proxies)
         if network is None:
@@ -120,28 +124,19 @@ class Guard:
             self._tell(
                 "client_limits_off", peer=request.remote, reason="forwarded requests from a network that trusted_proxies does not name"
             )
-        elif await self._count(f"{endpoint}:{network}") > most:
+        elif wait := await self.rates.wait(f"{endpoint}:{network}", most):
             self.journal.metrics.limited.labels(f"{endpoint}_per_client").inc()
-            raise TooManyRequests(f"more than {most} a minute ({endpoint}) from {network}", retry_after=self._rest_of_window())
+            raise TooManyRequests(f"more than {most} a minute ({endpoint}) from {network}", retry_after=wait)
 
     async def check_provider(self, idp: str) -> None:
         """Not more logins begun with this provider than `limits` allows. Raises `ProviderBusy`."""
         most = self.limits.starts_per_provider
-        if most is not None and await self._count(f"provider:{idp}") > most:
+        if most is None or self.rates is None:
+            return
+        if wait := await self.rates.wait(f"provider:{idp}", most):
             self.journal.metrics.limited.labels("start_per_provider").inc()
             self._tell("provider_limited", idp=idp, most=most)
-            raise ProviderBusy(f"more than {most} logins a minute with {idp}", retry_after=self._rest_of_window())
-
-    async def _count(self, what: str) -> int:
-        """How many there were in this minute of the clock; all replicas count the same minute."""
-        return await self.counter.add(f"limit:{what}:{int(self._now() // WINDOW.total_seconds())}", WINDOW)
-
-    def _rest_of_window(self) -> int:
-        length = WINDOW.total_seconds()
-        return math.ceil(length - self._now() % length)
-
-    def _now(self) -> float:
-        return self.clock.now().timestamp()
+            raise ProviderBusy(f"more than {most} logins a minute with {idp}", retry_after=wait)
 
     def _tell(self, event: str, **fields: object) -> None:
         now = time.monotonic()

@@ -26,6 +26,7 @@ ONE_IMPORTER = {
     "prometheus_client": ("metrics.py",),
     "aiohttp": ("web", "connector.py", "outbound.py", "qlik", "app.py", "demo"),
     "redis": ("stores/link.py",),
+    "limits": ("web/rates.py",),
     "jinja2": ("web/pages", "demo/pages"),
     "click": ("cli",),
 }

@@ -31,14 +31,34 @@ async def test_without_a_configured_limit_nobody_is_limited(world: World) -> Non
 
 async def test_a_client_begins_so_many_logins_a_minute_and_is_told_when_to_come_back(worlds: Worlds) -> None:
     world = await worlds(edit_gateway=limits(starts_per_client=2))
+    assert (await start(world)).status == 302
     world.clock.advance(18.5)
-    assert [(await start(world)).status for _ in range(2)] == [302, 302]
+    assert (await start(world)).status == 302
     answer = await start(world)
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (429, "QGW-125", "42")
     assert not answer.set_cookies
     assert 'qlikgw_requests_limited_total{limit="start_per_client"} 1.0' in await world.metrics()
     world.clock.advance(42)
     assert (await start(world)).status == 302
+    assert (await start(world)).headers["Retry-After"] == "30", "of the two before, one has to fade"
+
+
+async def test_no_burst_of_twice_the_limit_passes_around_a_border(worlds: Worlds) -> None:
+    world = await worlds(edit_gateway=limits(starts_per_client=10))
+    await start(world)
+    world.clock.advance(59)
+    assert [(await start(world)).status for _ in range(10)] == [302] * 9 + [429]
+    world.clock.advance(2)
+    assert [(await start(world)).status for _ in range(10)].count(302) == 1
+
+
+async def test_who_goes_on_asking_while_refused_waits_no_longer_for_it(worlds: Worlds) -> None:
+    world = await worlds(edit_gateway=limits(starts_per_client=1))
+    statuses = []
+    for _ in range(14):
+        statuses.append((await start(world)).status)
+        world.clock.advance(10)
+    assert [second * 10 for second, status in enumerate(statuses) if status == 302] == [0, 70, 130]
 
 
 async def test_a_limit_on_beginnings_does_not_keep_a_login_from_ending(worlds: Worlds) -> None:

@@ -80,16 +80,15 @@ async def test_counts_go_on_locally_at_a_frozen_server_and_only_the_first_waits(
     async with used(redis.url) as replica:
         redis.freeze()
         counter, watch = replica.stores.counter, Stopwatch()
-        assert await counter.add("a", MINUTE) == 1
+        assert (await counter.take("a", 40, MINUTE)).taken
         assert watch.seconds() < NOTICED
         watch = Stopwatch()
-        assert [await counter.add("a", MINUTE) for _ in range(50)] == list(range(2, 52))
+        assert [(await counter.take("a", 40, MINUTE)).taken for _ in range(50)] == [True] * 39 + [False] * 11
         assert watch.seconds() < 0.2
         redis.thaw()
         await recovered(replica)
         assert int(redis.ask("dbsize")) >= 2
-        shared = await counter.add("b", MINUTE)
-        assert shared == 1
+        assert (await counter.take("b", 40, MINUTE)).current == 1
         assert "qlikgw:count" in redis.ask("keys", "qlikgw:count:*")
 
 
@@ -127,7 +126,7 @@ async def test_a_server_that_became_a_read_only_replica_takes_no_marks(redis: Re
         redis.ask("replicaof", "127.0.0.1", "1")
         await refused(replica, "a", StoreRefused)
         assert await replica.look() == []
-        assert await replica.stores.counter.add("a", MINUTE) == 1
+        assert (await replica.stores.counter.take("a", 1, MINUTE)).taken
         redis.ask("replicaof", "no", "one")
         assert await replica.stores.replay.claim("a", SOON)
         await recovered(replica)
@@ -185,6 +184,26 @@ async def test_a_servers_clock_may_be_off_and_corrected_by_a_minute_but_an_hour_
             assert await replica.stores.replay.claim("a", NOON + timedelta(seconds=1))
             server.set_clock("-3600")
             assert not await replica.stores.replay.claim("a", NOON + timedelta(seconds=1))
+    finally:
+        server.stop()
+
+
+@pytest.mark.needs("faketime")
+async def test_a_servers_clock_that_is_set_back_keeps_no_limit_shut_for_longer_than_a_window() -> None:
+    server = RedisServer(faked_clock=True)
+    try:
+        async with opened(server.start().url) as replica:
+
+            async def taken() -> bool:
+                return (await replica.stores.counter.take("a", 1, MINUTE)).taken
+
+            assert [await taken(), await taken()] == [True, False]
+            server.set_clock("-3600")
+            assert [await taken(), await taken()] == [True, False]
+            server.set_clock("-3630")
+            assert await taken(), "what is left of two windows would be longer than they are"
+            server.set_clock("-3569")
+            assert await taken()
     finally:
         server.stop()
 
@@ -361,7 +380,7 @@ async def test_a_user_of_a_cluster_needs_no_more_rights_than_the_manual_says(clu
     async with used(cluster.url.replace("://", "://gateway:hunter2@")) as replica:
         assert await everywhere(replica, "a") == [True] * 30
         assert await everywhere(replica, "a") == [False] * 30
-        assert await replica.stores.counter.add("a", MINUTE) == 1
+        assert (await replica.stores.counter.take("a", 1, MINUTE)).taken
         assert not replica.journal.of(StoreLost)
 
 

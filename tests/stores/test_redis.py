@@ -28,7 +28,7 @@ SOON = NOON + timedelta(minutes=15)
 async def test_nothing_stands_in_the_store_in_clear(redis: RedisServer) -> None:
     async with opened(redis.url) as replica:
         await replica.stores.replay.claim("transaction:alice", SOON)
-        await replica.stores.counter.add("client:192.0.2.1", timedelta(minutes=1))
+        await replica.stores.counter.take("client:192.0.2.1", 2, timedelta(minutes=1))
     keys = redis.ask("keys", "*").splitlines()
     assert sorted(key.rpartition(":")[0] for key in keys) == ["qlikgw:count", "qlikgw:mark"]
     assert all(len(key.rpartition(":")[2]) == 32 for key in keys)
@@ -101,7 +101,7 @@ async def test_a_user_needs_no_more_rights_than_the_manual_says(redis: RedisServ
         assert [type(event) for event in await replica.look()] == [StoreFound]
         assert await replica.stores.replay.claim("a", SOON)
         assert not await replica.stores.replay.claim("a", SOON)
-        assert await replica.stores.counter.add("a", timedelta(minutes=1)) == 1
+        assert [(await replica.stores.counter.take("a", 1, timedelta(minutes=1))).taken for _ in range(2)] == [True, False]
         index = replica.stores.index_under([b"k" * 32])
         await index.remember(ENTRY)
         assert await index.of_browser(ENTRY.browser) == (ENTRY,)
@@ -142,8 +142,7 @@ async def test_nobody_at_the_address_is_a_lost_store_that_is_told_once() -> None
         assert isinstance(lost, StoreLost)
         assert lost.code == "QGW-601"
         assert await replica.look() == []
-        assert await replica.stores.counter.add("a", timedelta(minutes=1)) == 1
-        assert await replica.stores.counter.add("a", timedelta(minutes=1)) == 2
+        assert [(await replica.stores.counter.take("a", 1, timedelta(minutes=1))).taken for _ in range(2)] == [True, False]
         with pytest.raises(StoreUnavailable):
             await replica.stores.replay.claim("a", SOON)
 
