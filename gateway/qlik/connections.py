@@ -55,10 +55,14 @@ class SiteConnections:
             self._pool = _open_session(keep_alive=True)
         begin_exchange()
         try:
-            return await self._send_once(self._pool, request, node)
+            answer = await self._send_once(self._pool, request, node)
         except BROKEN_OFF:
             if not was_reused():
                 raise
+        else:
+            if not was_reused():
+                self._trust.context(node).learn(node.server_name)
+            return answer
         async with _open_session(keep_alive=False) as fresh:
             return await self._send_once(fresh, request, node)
 

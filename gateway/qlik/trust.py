@@ -24,8 +24,9 @@ from cryptography.x509.oid import NameOID
 
 from gateway.protocol.qps import Node
 from gateway.qlik.material import ClientIdentity, MaterialProblem, bears, is_address, is_ordinary_ca
+from gateway.qlik.resumption import ResumingContext
 
-_Build = Callable[[Node], ssl.SSLContext]
+_Build = Callable[[Node], ResumingContext]
 _CERT_SIGN = x509.KeyUsage(
     digital_signature=False,
     content_commitment=False,
@@ -46,16 +47,16 @@ class SiteTrust:
         self._client = client
         self._roots = roots
         self._pins = pins
-        self._contexts: dict[str, ssl.SSLContext] = {}
-        self._of_node: dict[Node, ssl.SSLContext] = {}
+        self._contexts: dict[str, ResumingContext] = {}
+        self._of_node: dict[Node, ResumingContext] = {}
 
-    def context(self, node: Node) -> ssl.SSLContext:
+    def context(self, node: Node) -> ResumingContext:
         """The context for connections to `node`. Raises `MaterialProblem`."""
         if node not in self._of_node:
             self._of_node[node] = self._find(node)
         return self._of_node[node]
 
-    def _find(self, node: Node) -> ssl.SSLContext:
+    def _find(self, node: Node) -> ResumingContext:
         self._check_name(node)
         if node.name in self._pins:
             return self._once(f"pin {node.name}", self._pinned, node)
@@ -70,15 +71,15 @@ class SiteTrust:
         if node.server_name.lower() in self._client.names:
             raise MaterialProblem("server_name", f"{node.server_name} is the name in `client_certificate`, no node's", node=node.name)
 
-    def _once(self, key: str, build: _Build, node: Node) -> ssl.SSLContext:
+    def _once(self, key: str, build: _Build, node: Node) -> ResumingContext:
         if key not in self._contexts:
             self._contexts[key] = build(node)
         return self._contexts[key]
 
-    def _named(self, _node: Node) -> ssl.SSLContext:
+    def _named(self, _node: Node) -> ResumingContext:
         return self._build(trust_anchor(root) for root in self._roots)
 
-    def _addressed(self, node: Node) -> ssl.SSLContext:
+    def _addressed(self, node: Node) -> ResumingContext:
         """OpenSSL looks for an address in the subjectAltName only, which Qlik's certificates lack.
 
         So the anchor itself is narrowed to this one subject (RFC 5280 §4.2.1.10), and the name is checked with the chain.
@@ -87,7 +88,7 @@ class SiteTrust:
         context.check_hostname = False
         return context
 
-    def _pinned(self, node: Node) -> ssl.SSLContext:
+    def _pinned(self, node: Node) -> ResumingContext:
         """The one certificate that is trusted has its name checked here and now, and again in every handshake where OpenSSL can."""
         pin = self._pins[node.name]
         if not bears(pin, node.server_name):
@@ -100,8 +101,8 @@ class SiteTrust:
             context.check_hostname = False
         return context
 
-    def _build(self, anchors: Iterable[x509.Certificate]) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # with CERT_REQUIRED and check_hostname
+    def _build(self, anchors: Iterable[x509.Certificate]) -> ResumingContext:
+        context = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)  # with CERT_REQUIRED and check_hostname
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(cadata=b"".join(anchor.public_bytes(Encoding.DER) for anchor in anchors))
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an anchor need not be signed by itself: it is trusted by being there

@@ -6,6 +6,7 @@ Each is measured alone, on one core, in its fastest form at hand; the best of so
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import ssl
@@ -14,13 +15,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+from gateway.qlik.resumption import ResumingContext
 from tests.bench import wire
 from tests.bench.accounting import cpu_seconds
 from tests.bench.browser import NAVIGATION
@@ -37,7 +39,7 @@ async def run() -> dict[str, float]:
     os.sched_setaffinity(0, {SYSTEM_CORE})
     with TemporaryDirectory() as folder:
         stage = await open_stage(Path(folder), groups=20)
-        figures = signatures(stage)
+        figures = signatures(stage) | handshakes(stage.folder)
         os.sched_setaffinity(0, {DRIVER_CORE})
         figures["aiohttp server: an empty redirect, 16 connections"] = await child("redirect", str(unused_port()))
         figures["aiohttp client: POST over kept-alive mTLS, 16 at once"] = await child("post", str(stage.qlik_port), folder)
@@ -59,6 +61,46 @@ def signatures(stage: Stage) -> dict[str, float]:
         "joserfc: ID token of 20 groups": best(lambda: jwt.decode(token, keys, algorithms=["RS256"])),
         "ssl: a context with one root": best(lambda: ssl.create_default_context(cafile=stage.folder / "ca.crt")),
     }
+
+
+def handshakes(folder: Path) -> dict[str, float]:
+    """Our side of a TLS handshake with a client certificate as towards a node: full, and resumed."""
+    server, resuming = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), node_context(folder, ResumingContext(ssl.PROTOCOL_TLS_CLIENT))
+    server.load_cert_chain(folder / "node.crt", folder / "node.key")
+    server.load_verify_locations(folder / "client.pem")
+    server.verify_mode, server.verify_flags = ssl.CERT_REQUIRED, server.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN
+    full = node_context(folder, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return {
+        "TLS with a client certificate: a full handshake": min(shaken(full, server) for _ in range(CALLS)) * 1e6,
+        "TLS with a client certificate: a resumed handshake": min(shaken(resuming, server) for _ in range(CALLS)) * 1e6,
+    }
+
+
+def shaken(context: ssl.SSLContext, server: ssl.SSLContext) -> float:
+    """Seconds that one handshake took on our side, in memory."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours, theirs, taken = context.wrap_bio(back, there, server_hostname=HOST), server.wrap_bio(there, back, server_side=True), 0.0
+    for side in (ours, theirs) * 2:
+        began = time.thread_time()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+        taken += time.thread_time() - began if side is ours else 0.0
+    theirs.write(b"an answer")
+    ours.read()
+    if isinstance(context, ResumingContext):
+        context.learn(HOST)
+    return taken
+
+
+Context = TypeVar("Context", bound=ssl.SSLContext)
+
+
+def node_context(folder: Path, context: Context) -> Context:
+    """A client's for the node of the stage."""
+    context.check_hostname, context.verify_flags = False, context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(folder / "node.crt")
+    context.load_cert_chain(folder / "client.pem", folder / "client_key.pem")
+    return context
 
 
 def best(call: Callable[[], Any]) -> float:
@@ -123,9 +165,7 @@ async def redirect(port: int) -> None:
 
 async def post(port: int, folder: Path) -> None:
     """The client of the second."""
-    context = ssl.create_default_context(cafile=folder / "node.crt")
-    context.check_hostname, context.verify_flags = False, context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_cert_chain(folder / "client.pem", folder / "client_key.pem")
+    context = node_context(folder, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     key = "0123456789abcdef"
     body = json.dumps({"UserDirectory": "BENCH", "UserId": "user", "Attributes": [{"group": f"group-{n}"} for n in range(20)]}).encode()
     url, headers = f"https://{HOST}:{port}/qps/bench/ticket?xrfkey={key}", {"X-Qlik-Xrfkey": key, "Content-Type": "application/json"}

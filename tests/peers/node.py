@@ -84,6 +84,7 @@ class Seen:
     """What one connection showed to the node. `wire`: every byte from the client; `said`: what TLS made of them."""
 
     handshake: bool = False
+    resumed: bool = False
     certificate: bytes | None = None
     version: str | None = None
     server_name: str | None = None
@@ -213,6 +214,7 @@ class _Connection:
         await self._pump(self.tls.do_handshake)
         self._seen.handshake = True
         self._seen.version = self.tls.version()
+        self._seen.resumed = self.tls.session_reused or False
         self._seen.certificate = self.tls.getpeercert(binary_form=True)
 
     async def ask_for_certificate(self) -> None:
