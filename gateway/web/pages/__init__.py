@@ -26,7 +26,7 @@ from gateway.web.pages.policy import (
     security_headers,
 )
 from gateway.web.pages.sentences import WHO_CAN_FIX_IT
-from gateway.web.pages.templates import template
+from gateway.web.pages.templates import render
 from gateway.web.pages.trials import trial_page, trial_start_page
 
 __all__ = [
@@ -88,8 +88,6 @@ class MailSearch:
     failed: bool = False
 
 
-_TEMPLATES: Final = {name: template(name) for name in ("error", "form", "frame", "redeem", "chooser", "onward")}
-
 _STILL: Final = policy("form-action 'none'", "frame-ancestors 'none'")
 _OWN_FORM: Final = policy("form-action 'self'", "frame-ancestors 'none'")
 # No form-action here: Chromium holds it against every redirect that follows the POST, too, and a provider may hand on to
@@ -103,8 +101,8 @@ def error_page(
     error: type[GatewayError], *, correlation_id: str, now: datetime, ways: Ways | None = None, rule: RefusingRule | None = None
 ) -> Page:
     """Why it goes no further, what to do, who can mend it, and what to quote. With `ways`, also the start-again page."""
-    html = _TEMPLATES["error"].render(
-        error=error, who=WHO_CAN_FIX_IT[error.blame], correlation_id=correlation_id, now=now.astimezone(UTC), ways=ways, rule=rule
+    html = render(
+        "error", error=error, who=WHO_CAN_FIX_IT[error.blame], correlation_id=correlation_id, now=now.astimezone(UTC), ways=ways, rule=rule
     )
     return Page(html=html, csp=_STILL)
 
@@ -122,13 +120,13 @@ def form_page(post: FormPost, *, provider: str) -> Page:
 
     Some providers refuse a POST with `Origin: null`, which `no-referrer` would send (Fetch §3.2): they get our origin, and no path.
     """
-    html = _TEMPLATES["form"].render(post=post, provider=provider, script=SUBMIT_SCRIPT)
+    html = render("form", post=post, provider=provider, script=SUBMIT_SCRIPT)
     return Page(html=html, csp=_FORM, referrer="strict-origin")
 
 
 def frame_page(*, url: str, leaving: bool = False) -> Page:
     """A login, or a logout, was asked for inside a frame: a link that opens `url`, the same address, in the whole window."""
-    return Page(html=_TEMPLATES["frame"].render(url=url, leaving=leaving), csp=_FRAME, in_frames=True)
+    return Page(html=render("frame", url=url, leaving=leaving), csp=_FRAME, in_frames=True)
 
 
 def redeem_page(*, redeem_at: str, location: str) -> Page:
@@ -137,7 +135,7 @@ def redeem_page(*, redeem_at: str, location: str) -> Page:
     The browser fetches `redeem_at` as an image: it is none, but the answer sets the session's cookie. Then it goes on:
     by script once the answer is there, else after two seconds, or by the link.
     """
-    html = _TEMPLATES["redeem"].render(redeem_at=redeem_at, location=location, script=REDEEM_SCRIPT)
+    html = render("redeem", redeem_at=redeem_at, location=location, script=REDEEM_SCRIPT)
     rules = (f"script-src {content_hash(REDEEM_SCRIPT)}", "form-action 'none'", "frame-ancestors 'none'")
     return Page(html=html, csp=policy(*rules, images=image_source(redeem_at)))
 
@@ -147,10 +145,10 @@ def chooser_page(*, virtual_proxy: str, choices: Sequence[Choice], search: MailS
 
     With `search`, also a form for a mail address, whose answer must be a page: a redirect would be held against `form-action`.
     """
-    html = _TEMPLATES["chooser"].render(virtual_proxy=virtual_proxy, choices=choices, search=search)
+    html = render("chooser", virtual_proxy=virtual_proxy, choices=choices, search=search)
     return Page(html=html, csp=_STILL if search is None else _OWN_FORM)
 
 
 def onward_page(*, url: str, provider: str) -> Page:
     """Goes on to `url` at once and by itself, without JavaScript: no redirect, so no `form-action` of the page before binds it."""
-    return Page(html=_TEMPLATES["onward"].render(url=url, provider=provider), csp=_STILL)
+    return Page(html=render("onward", url=url, provider=provider), csp=_STILL)
