@@ -55,10 +55,13 @@ class Expiry:
         return None
 
 
-def read_client(certificate: bytes, key: bytes, password: Secret | None) -> ClientIdentity:
-    """Read `client_certificate` and `client_key`. Raises `MaterialProblem`."""
+def read_client(certificate: bytes, key: bytes, password: Secret | None, *, sound: bool = False) -> ClientIdentity:
+    """Read `client_certificate` and `client_key`. Raises `MaterialProblem`.
+
+    `sound`: the same key was read here before, and the numbers in it were found to belong together. That takes 40 ms.
+    """
     chain = _read_certificates("client_certificate", certificate)
-    private = _read_key(key, password)
+    private = _read_key(key, password, sound=sound)
     if private.public_key() != chain[0].public_key():
         raise MaterialProblem("client_key", "this is not the key of `client_certificate`: take both from the same export")
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -177,9 +180,9 @@ def _read_certificates(setting: str, pem: bytes, *, node: str | None = None) -> 
     return certificates
 
 
-def _read_key(pem: bytes, password: Secret | None) -> PrivateKeyTypes:
+def _read_key(pem: bytes, password: Secret | None, *, sound: bool) -> PrivateKeyTypes:
     try:
-        return load_pem_private_key(pem, None if password is None else password.reveal().encode())
+        return load_pem_private_key(pem, None if password is None else password.reveal().encode(), unsafe_skip_rsa_key_validation=sound)
     except TypeError:  # cryptography's word for both
         raise MaterialProblem(
             "client_key_password", "the key is encrypted: set `client_key_password`" if password is None else "the key is not encrypted"

@@ -34,10 +34,13 @@ class QlikSite:
         pins: Mapping[str, bytes],
         entropy: Entropy,
     ) -> None:
-        """All certificates as PEM; `pins`: node name -> its own certificate. Raises `MaterialProblem` (a ValueError)."""
+        """All certificates as PEM; `pins`: node name -> its own certificate. Raises `MaterialProblem` (a ValueError).
+
+        The key is one that the configuration's check has read.
+        """
         self.name = name
         self._trust = SiteTrust(
-            client=read_client(client_certificate, client_key, client_key_password),
+            client=read_client(client_certificate, client_key, client_key_password, sound=True),
             roots=() if ca is None else read_roots(ca),
             pins={node: read_pin(pem, node=node) for node, pem in pins.items()},
         )
