@@ -21,7 +21,8 @@ from gateway.config.settings import Configuration, GatewaySettings, Listen, TlsP
 from gateway.ending import Ending
 from gateway.errands import Errands
 from gateway.errors import GatewayError
-from gateway.journal import LogJournal, start_logging
+from gateway.journal import LogJournal
+from gateway.lines import start_logging
 from gateway.metrics import Metrics
 from gateway.ports import Clock, Entropy
 from gateway.qlik.trust import as_file

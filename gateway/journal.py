@@ -1,22 +1,15 @@
 """Events become audit lines and metrics here, and nowhere else.
 
-Lines are structlog's JSON (or console) on one stream: one per request, one per login outcome. Nothing that a browser, a
-provider or a node sent is written but what an event carries: names from the configuration, codes, digests and the
-`detail` of an error, whose writers keep tokens, codes, secrets and assertions out. The only module that knows structlog.
+One line per request, one per login outcome. Nothing that a browser, a provider or a node sent is written but what an event
+carries: names from the configuration, codes, digests and the `detail` of an error, whose writers keep tokens, codes, secrets
+and assertions out.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
-from types import MappingProxyType
-from typing import Any, Final, TextIO
-
-import structlog
+from typing import Any
 
 from gateway.events import (
     CertificatesKnown,
@@ -38,65 +31,11 @@ from gateway.events import (
     StoreMayForget,
     TrialEnded,
 )
+from gateway.lines import Destination, Lines
 from gateway.metrics import Metrics
 
 MOST_SHOWN = 50
 """Names or sentences in one field of a line."""
-_ENCODER: Final = json.JSONEncoder(default=repr)
-_OF_REQUEST: ContextVar[Mapping[str, str]] = ContextVar("fields of every line of a request", default=MappingProxyType({}))
-LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-
-
-def start_logging(*, level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
-    """Send all lines to `stream` (default: standard output). `form`: json or console. Libraries speak from WARNING up."""
-    out = stream or sys.stdout
-    rendered: list[structlog.typing.Processor] = (
-        [_without_line_breaks, structlog.dev.ConsoleRenderer(colors=out.isatty())] if form == "console" else [_as_json]
-    )
-    structlog.configure(
-        processors=[
-            _with_fields_of_request,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            *rendered,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(out),
-    )
-    _Lines.logger = structlog.get_logger().bind()
-    logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
-
-
-class _Lines:
-    """The logger as it was set up last: made once, not for every line."""
-
-    logger: Any = structlog.get_logger()
-
-
-class _Bridge(logging.Handler):
-    """Lines of libraries: the first line of the message before its arguments are put in, and the kind of an exception.
-
-    Arguments, tracebacks and asyncio's further lines may quote what must not be logged.
-    """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        message = str(record.msg).partition("\n")[0]
-        _Lines.logger.log(record.levelno, "library", logger=record.name, message=message, exception=kind)
-
-
-def _with_fields_of_request(_logger: object, _name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    line.update(_OF_REQUEST.get())
-    return line
-
-
-def _as_json(_logger: object, _name: str, line: structlog.typing.EventDict) -> str:
-    return _ENCODER.encode(line)
-
-
-def _without_line_breaks(_logger: object, _name: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """The console form must not be fooled by a line break inside a value; JSON escapes it anyway."""
-    return {key: value.replace("\r", " ").replace("\n", " ⏎ ") if isinstance(value, str) else value for key, value in line.items()}
 
 
 class LogJournal:
@@ -126,8 +65,8 @@ class LogJournal:
         }
 
     @property
-    def _log(self) -> Any:  # noqa: ANN401 (structlog's own type is made at run time)
-        return _Lines.logger if structlog.is_configured() else structlog.get_logger()
+    def _log(self) -> Lines:
+        return Destination.lines
 
     def record(self, event: Event) -> None:
         self._writers[type(event)](event)
@@ -278,13 +217,3 @@ def few(values: Sequence[str]) -> list[str]:
     """As many as a line can hold, and how many more there are."""
     shown = list(values[:MOST_SHOWN])
     return shown if len(values) <= MOST_SHOWN else [*shown, f"and {len(values) - MOST_SHOWN} more"]
-
-
-def bind(**fields: str) -> None:
-    """Fields of every line of this request."""
-    _OF_REQUEST.set(fields)
-
-
-def unbind() -> None:
-    """Forget the fields of the last request."""
-    _OF_REQUEST.set(MappingProxyType({}))

@@ -30,7 +30,7 @@ from gateway.demo.openid_provider import DemoOpenIdProvider
 from gateway.demo.saml_provider import DemoSamlProvider
 from gateway.demo.site import QlikSimulator
 from gateway.demo.watching import Watch, Watcher, nobody
-from gateway.journal import start_logging
+from gateway.lines import start_logging
 from gateway.model import QlikUser
 from gateway.system import SystemClock
 

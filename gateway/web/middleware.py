@@ -12,7 +12,7 @@ import time
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway import journal
+from gateway import lines
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, NotFound, PrefetchRefused, RequestTooLarge
 from gateway.events import LoginRejected, LogoutRefused
 from gateway.web.answers import error_response
@@ -37,7 +37,7 @@ async def served(request: web.Request, handler: Handler, services: Services) -> 
     """The answer, with what goes round it."""
     request[SERVICES] = services
     trail = request[TRAIL] = Trail(correlation_id=correlation_id(services.entropy.token(8)), table=services.table, headers=[])
-    journal.bind(correlation_id=trail.correlation_id)
+    lines.bind(trail.correlation_id)
     started = time.perf_counter()
     response = await answered(request, handler)
     for name, value in trail.headers:
@@ -49,7 +49,6 @@ async def served(request: web.Request, handler: Handler, services: Services) -> 
     if services.secure:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     log_request(request, response, time.perf_counter() - started)
-    journal.unbind()
     return response
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway import journal
+from gateway import lines
 from gateway.demo.certificates import SiteCertificates, make_site
 from gateway.system import SystemClock
 from tests.flow.world import World, start_world, stop_world
@@ -17,7 +17,7 @@ Worlds = Callable[..., Awaitable[World]]
 @pytest.fixture(autouse=True)
 def lines_of_a_test_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that sends them elsewhere takes none from the next one in this process."""
-    monkeypatch.setattr(journal._Lines, "logger", journal._Lines.logger)
+    monkeypatch.setattr(lines.Destination, "lines", lines.Destination.lines)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from gateway import config
 from gateway.demo.certificates import make_site
-from gateway.journal import start_logging
+from gateway.lines import start_logging
 from gateway.system import SystemClock
 from tests.flow.living import edit, follow
 from tests.flow.world import World, start_world, stop_world

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from gateway import config
 from gateway.app import Gateway
 from gateway.demo.certificates import make_site
 from gateway.demo.site import Fault
-from gateway.journal import start_logging
+from gateway.lines import start_logging
 from gateway.stores.counting import MemoryCounter
 from gateway.stores.memory_index import MemorySessionIndex
 from gateway.stores.opening import Stores
@@ -26,11 +25,10 @@ from tests.peers.redis import RedisServer
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
+def log() -> io.StringIO:
     stream = io.StringIO()
     start_logging(stream=stream)
-    yield stream
-    structlog.reset_defaults()
+    return stream
 
 
 def lines(log: io.StringIO, event: str) -> list[dict[str, Any]]:

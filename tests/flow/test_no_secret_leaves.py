@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from html import unescape
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-import structlog
 
 from gateway.demo.site import Fault
-from gateway.journal import start_logging
+from gateway.lines import start_logging
 from gateway.model import Secret
 from tests.flow.conftest import Worlds
 from tests.flow.world import SECRET, Browser, World
 
 
 @pytest.fixture
-def log() -> Iterator[io.StringIO]:
+def log() -> io.StringIO:
     stream = io.StringIO()
     start_logging(level="debug", stream=stream)
-    yield stream
-    structlog.reset_defaults()
+    return stream
 
 
 def secrets_of(browser: Browser, world: World) -> dict[str, str]:
@@ -73,8 +70,8 @@ async def test_no_secret_is_in_any_line_page_or_metric(worlds: Worlds, log: io.S
         | {name: name for name in ("CANARY-CODE-1", "CANARY-STATE-1", "CANARY-CODE-2", "CANARY-STATE-2")}
     )
     assert len(secrets) > 30
-    assert '"event": "login_succeeded"' in log.getvalue()
-    assert '"event": "login_rejected"' in log.getvalue()
+    assert '"event":"login_succeeded"' in log.getvalue()
+    assert '"event":"login_rejected"' in log.getvalue()
     assert_no_secret(log.getvalue(), secrets)
     assert_no_secret(await world.metrics(), secrets)
     for page in (denied, used, stranger, damaged, refused, failed):
@@ -94,7 +91,7 @@ async def test_no_secret_of_a_logout_is_in_any_line_metric_or_last_page(worlds: 
     wrong = await browser.get(f"{world.url}/idp/entra/slo?state=CANARY-STATE-3")
     (hint,) = parse_qs(urlsplit(to_provider).query)["id_token_hint"]
     secrets = secrets_of(browser, world) | {name: name for name in ("CANARY-PATH", "CANARY.TOKEN.X", "CANARY-STATE-3")} | {"hint": hint}
-    assert {'"event": "sessions_left"', '"event": "logout_refused"'} <= set(re.findall(r'"event": "[a-z_]+"', log.getvalue()))
+    assert {'"event":"sessions_left"', '"event":"logout_refused"'} <= set(re.findall(r'"event":"[a-z_]+"', log.getvalue()))
     assert_no_secret(log.getvalue(), secrets)
     assert_no_secret(await world.metrics(), secrets)
     for page in (last, forged, wrong):
@@ -116,7 +113,7 @@ async def test_what_is_no_login_yet_has_its_reason_in_the_line_of_its_request(
     world = await worlds()
     body = (await world.browser().get(world.url + path, Accept="application/json", **headers)).json()
     (line,) = [line for line in log.getvalue().splitlines() if body["correlation_id"] in line]
-    assert f'"code": "{body["code"]}"' in line
+    assert f'"code":"{body["code"]}"' in line
     assert reason in line
 
 
@@ -126,15 +123,15 @@ async def test_the_page_s_reference_is_in_the_log_beside_its_code_and_reason(wor
     await browser.get(f"{world.url}/vp/sales/login?targetId=x", Accept="application/json")
     body = browser.seen[-1].json()
     lines = [line for line in log.getvalue().splitlines() if body["correlation_id"] in line]
-    assert any('"login_rejected"' in line and f'"code": "{body["code"]}"' in line and '"detail"' in line for line in lines)
-    assert sum('"event": "request"' in line for line in lines) == 1
+    assert any('"login_rejected"' in line and f'"code":"{body["code"]}"' in line and '"detail"' in line for line in lines)
+    assert sum('"event":"request"' in line for line in lines) == 1
 
 
 async def test_one_line_per_request_and_one_event_per_outcome(worlds: Worlds, log: io.StringIO) -> None:
     world = await worlds()
     await world.sign_in(world.browser())
     lines = log.getvalue().splitlines()
-    assert sum('"event": "request"' in line for line in lines) == 2
-    assert sum('"event": "login_started"' in line for line in lines) == 1
-    assert sum('"event": "login_succeeded"' in line for line in lines) == 1
+    assert sum('"event":"request"' in line for line in lines) == 2
+    assert sum('"event":"login_started"' in line for line in lines) == 1
+    assert sum('"event":"login_succeeded"' in line for line in lines) == 1
     assert "alice@example.com" not in log.getvalue()
