@@ -1,21 +1,20 @@
-"""One site's connections: pooled, kept alive, and sparing in what they believe of an answer."""
+"""One site's connections: kept alive, and sparing in what they believe of an answer."""
 
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
-import aiohttp
-import yarl
-
-from gateway.connector import NotingConnector, begin_exchange, was_reused
-from gateway.errors import NodeAnswer, NodeUnreachable
+from gateway.errors import NodeUnreachable
+from gateway.exchange import Connection, MalformedAnswer, OversizeAnswer, Pool, encode, open_connection
 from gateway.model import HttpRequest, HttpResponse
 from gateway.protocol.qps import Node
-from gateway.qlik.failures import BROKEN_OFF, failure
+from gateway.qlik.failures import failure
+from gateway.qlik.resumption import ResumingContext
 from gateway.qlik.trust import SiteTrust
 
 CONNECT_SECONDS = 3.0
-"""TCP and TLS together. The whole request has the seconds that it says itself, pool and a retry included."""
+"""Name, TCP and TLS together. The whole request has the seconds that it says itself, waiting and a retry included."""
 
 KEEP_ALIVE_SECONDS = 60.0
 """Well below the proxy's own keepAliveTimeoutMilliseconds of 300,000 (Qlik "Get local proxy service")."""
@@ -24,86 +23,55 @@ CONNECTIONS_PER_NODE = 32
 
 
 class SiteConnections:
-    """Sends requests to the nodes of one site, each under its own context. Opens its pool at the first request."""
+    """The way to each node of one site, each under its own context. Opens a connection at the first request."""
 
     def __init__(self, trust: SiteTrust) -> None:
         self._trust = trust
-        self._pool: aiohttp.ClientSession | None = None
+        self._nodes: dict[Node, NodeConnections] = {}
+
+    def to(self, node: Node) -> NodeConnections:
+        """The way to `node`. Raises `MaterialProblem`."""
+        if node not in self._nodes:
+            self._nodes[node] = NodeConnections(node, self._trust.context(node))
+        return self._nodes[node]
+
+    async def close(self) -> None:
+        """Close every connection for good. Nothing can be sent any more."""
+        for node in self._nodes.values():
+            await node.close()
+
+
+class NodeConnections:
+    """Sends requests to one node."""
+
+    def __init__(self, node: Node, context: ResumingContext) -> None:
+        self._node = node
+        self._context = context
+        address = urlsplit(node.reach_at)
+        self._host, self._port = address.hostname or "", address.port or 443
+        self._pool = Pool(self._open, most=CONNECTIONS_PER_NODE, idle_seconds=KEEP_ALIVE_SECONDS, answered=self._learn)
         self._closed = False
 
-    async def send(self, request: HttpRequest, node: Node) -> HttpResponse:
+    async def send(self, request: HttpRequest) -> HttpResponse:
         """One answer, read in full. Raises `QlikError`: `NodeUnreachable`, `NodeNotVerified`, `CertificateRejected`, `NodeAnswer`.
 
         A kept-alive connection that turns out to be dead costs one more try, on a connection of its own.
         """
         if self._closed:
-            raise NodeUnreachable(f"{node.name}: the connections of this site are closed")
+            raise NodeUnreachable(f"{self._node.name}: the connections of this site are closed")
         try:
             async with asyncio.timeout(request.timeout):
-                return await self._send_or_retry(request, node)
-        except (aiohttp.ClientError, OSError) as error:  # time-outs are OSErrors
-            raise failure(error, node) from error
+                return await self._pool.exchange(encode(request), request.limit)
+        except (OSError, MalformedAnswer, OversizeAnswer) as error:  # time-outs are OSErrors
+            raise failure(error, self._node) from error
 
     async def close(self) -> None:
-        """Close the pool for good. Nothing can be sent any more."""
         self._closed = True
-        if self._pool is not None:
-            await self._pool.close()
+        await self._pool.close()
 
-    async def _send_or_retry(self, request: HttpRequest, node: Node) -> HttpResponse:
-        if self._pool is None:
-            self._pool = _open_session(keep_alive=True)
-        begin_exchange()
-        try:
-            answer = await self._send_once(self._pool, request, node)
-        except BROKEN_OFF:
-            if not was_reused():
-                raise
-        else:
-            if not was_reused():
-                self._trust.context(node).learn(node.server_name)
-            return answer
-        async with _open_session(keep_alive=False) as fresh:
-            return await self._send_once(fresh, request, node)
+    async def _open(self) -> Connection:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await open_connection(self._host, self._port, tls=self._context, server_name=self._node.server_name)
 
-    async def _send_once(self, session: aiohttp.ClientSession, request: HttpRequest, node: Node) -> HttpResponse:
-        async with session.request(
-            request.method,
-            yarl.URL(request.url, encoded=True),
-            headers=request.headers,
-            data=request.body,
-            ssl=self._trust.context(node),
-            server_hostname=node.server_name,
-            allow_redirects=False,
-        ) as response:
-            return HttpResponse(
-                status=response.status,
-                headers={name.lower(): value for name, value in response.headers.items()},
-                body=await _read_body(response, request.limit, node),
-            )
-
-
-async def _read_body(response: aiohttp.ClientResponse, limit: int, node: Node) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            response.close()  # with its connection: the rest is not wanted
-            raise NodeAnswer(f"{node.name} answers with status {response.status} and more than {limit} bytes")
-    return bytes(body)
-
-
-def _open_session(*, keep_alive: bool) -> aiohttp.ClientSession:
-    connector = (
-        NotingConnector(limit=0, limit_per_host=CONNECTIONS_PER_NODE, keepalive_timeout=KEEP_ALIVE_SECONDS)
-        if keep_alive
-        else aiohttp.TCPConnector(force_close=True)
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        headers={"User-Agent": "qlikgw", "Accept-Encoding": "identity"},
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-    )
+    def _learn(self) -> None:
+        self._context.learn(self._node.server_name)

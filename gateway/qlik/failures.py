@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import ssl
 
-import aiohttp
-
 from gateway.errors import CertificateRejected, NodeAnswer, NodeNotVerified, NodeUnreachable, QlikError
+from gateway.exchange import MalformedAnswer, OversizeAnswer
 from gateway.protocol.qps import Node
 
 # OpenSSL's verification results (x509_vfy.h), told as what they mean at a Qlik site.
@@ -30,32 +29,35 @@ _REFUSES_US = re.compile(
     r"|alert (?:no certificate|bad certificate|unsupported certificate|certificate \w+|unknown ca|access denied)"
 )
 
-BROKEN_OFF = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
-"""How a kept-alive connection looks that the node has closed meanwhile. Failures to connect are `ClientOSError` too."""
 
-
-def failure(error: Exception, node: Node) -> QlikError:
-    """The error that stands for `error`, which is aiohttp's, ssl's or a time-out."""
+def failure(error: OSError | MalformedAnswer | OversizeAnswer, node: Node) -> QlikError:
+    """The error that stands for `error`, which is the exchange's, ssl's or the system's."""
     where = f"{node.name} ({node.server_name}, reached at {node.reach_at})"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return NodeNotVerified(f"{where} {_presented(error.certificate_error)}")
+    if isinstance(error, OversizeAnswer):
+        return NodeAnswer(f"{where} answers with {error}")
+    if isinstance(error, MalformedAnswer):
+        return NodeAnswer(f"{where} does not speak HTTP as expected: {error}")
+    return _broken(error, where)
+
+
+def _broken(error: OSError, where: str) -> QlikError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return NodeNotVerified(f"{where} {_presented(error)}")
     if _REFUSES_US.search(str(error)):
         return CertificateRejected(f"{where} refuses the client certificate during TLS: {_told(error)}")
     if isinstance(error, ssl.SSLError):
         return NodeNotVerified(f"{where} does not agree on TLS: {_told(error)}")
     if isinstance(error, TimeoutError):
         return NodeUnreachable(f"{where} does not answer in time")
-    if isinstance(error, (aiohttp.ClientConnectionError, OSError)):
-        return NodeUnreachable(f"{where}: {_told(error)}")
-    return NodeAnswer(f"{where} does not speak HTTP as expected: {_told(error)}")
+    return NodeUnreachable(f"{where}: {_told(error)}")
 
 
-def _presented(error: Exception) -> str:
+def _presented(error: ssl.SSLCertVerificationError) -> str:
     meaning = _VERIFY.get(getattr(error, "verify_code", 0), "presents an unusable certificate")
     return f"{meaning} (OpenSSL: {getattr(error, 'verify_message', error)})"
 
 
 def _told(error: Exception) -> str:
-    """The kind of an error and its own words, which may be missing. aiohttp would print our settings for TLS with them."""
-    words = str(error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error)
+    """The kind of an error and its own words, which may be missing."""
+    words = str(error)
     return f"{type(error).__name__}: {words[:200]}" if words else type(error).__name__

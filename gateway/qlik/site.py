@@ -9,7 +9,7 @@ from gateway.errors import QlikError
 from gateway.model import HttpResponse, QlikUser, Secret, Ticket
 from gateway.ports import Entropy
 from gateway.protocol import qps
-from gateway.qlik.connections import SiteConnections
+from gateway.qlik.connections import NodeConnections, SiteConnections
 from gateway.qlik.material import read_client, read_pin, read_roots
 from gateway.qlik.trust import SiteTrust
 
@@ -49,12 +49,11 @@ class QlikSite:
 
     def proxy(self, node: qps.Node, prefix: str, targets: qps.Targets) -> NodeProxy:
         """`node` as the virtual proxy `prefix` sees it. Raises `MaterialProblem`."""
-        self._trust.context(node)
-        return NodeProxy(node=node, prefix=prefix, targets=targets, connections=self._connections, entropy=self._entropy)
+        return NodeProxy(node=node, prefix=prefix, targets=targets, connections=self._connections.to(node), entropy=self._entropy)
 
     async def probe(self, node: qps.Node, prefix: str) -> HttpResponse:
         """What `node` answers to a question that changes nothing, asked as a ticket is. Raises `QlikError`."""
-        return await self._connections.send(qps.probe_request(node=node, prefix=prefix, xrfkey=make_xrfkey(self._entropy)), node)
+        return await self._connections.to(node).send(qps.probe_request(node=node, prefix=prefix, xrfkey=make_xrfkey(self._entropy)))
 
     def context(self, node: qps.Node) -> ssl.SSLContext:
         """What `node` has to prove in a handshake. Raises `MaterialProblem`."""
@@ -68,7 +67,7 @@ class QlikSite:
 class NodeProxy:
     """`ports.QlikProxy`: one node of a site, under one virtual proxy's prefix."""
 
-    def __init__(self, *, node: qps.Node, prefix: str, targets: qps.Targets, connections: SiteConnections, entropy: Entropy) -> None:
+    def __init__(self, *, node: qps.Node, prefix: str, targets: qps.Targets, connections: NodeConnections, entropy: Entropy) -> None:
         self._node = node
         self._prefix = prefix
         self._targets = targets
@@ -89,7 +88,7 @@ class NodeProxy:
     async def end_sessions(self, user: QlikUser) -> int:
         """How many sessions of the user ended here. Raises `IdentityError` where a user of that name cannot be, and `QlikError`."""
         request = qps.end_sessions_request(user, node=self._node, prefix=self._prefix, xrfkey=make_xrfkey(self._entropy))
-        response = await self._connections.send(request, self._node)
+        response = await self._connections.send(request)
         try:
             return qps.read_ended_sessions(response)
         except QlikError as error:
@@ -97,7 +96,7 @@ class NodeProxy:
 
     async def _add_ticket(self, user: QlikUser, target_id: str | None) -> qps.TicketReply:
         request = qps.ticket_request(user, target_id, node=self._node, prefix=self._prefix, xrfkey=make_xrfkey(self._entropy))
-        response = await self._connections.send(request, self._node)
+        response = await self._connections.send(request)
         try:
             return qps.read_ticket_response(response)
         except QlikError as error:

@@ -39,7 +39,7 @@ def request(node: TlsNode, *, timeout: float = 10.0, limit: int = 1000) -> HttpR
 async def test_one_connection_serves_many_requests(pool: SiteConnections) -> None:
     async with TlsNode(answers=always(OK)) as node:
         for _ in range(20):
-            assert (await pool.send(request(node), route(node))).body == b"well"
+            assert (await pool.to(route(node)).send(request(node))).body == b"well"
     assert [len(seen.requests) for seen in node.seen] == [20]
 
 
@@ -47,7 +47,7 @@ async def test_one_connection_serves_many_requests(pool: SiteConnections) -> Non
 async def test_requests_at_the_same_time_open_connections_and_later_ones_use_them(pool: SiteConnections, version: ssl.TLSVersion) -> None:
     async with TlsNode(answers=always(OK), version=version) as node:
         for _ in range(3):
-            await asyncio.gather(*(pool.send(request(node), route(node)) for _ in range(5)))
+            await asyncio.gather(*(pool.to(route(node)).send(request(node)) for _ in range(5)))
         assert len(node.seen) == 5
 
 
@@ -63,29 +63,29 @@ async def test_connections_to_one_node_are_bounded(pool: SiteConnections) -> Non
         return OK
 
     async with TlsNode(answers=answer) as node:
-        await asyncio.gather(*(pool.send(request(node), route(node)) for _ in range(connections.CONNECTIONS_PER_NODE + 20)))
+        await asyncio.gather(*(pool.to(route(node)).send(request(node)) for _ in range(connections.CONNECTIONS_PER_NODE + 20)))
         assert len(node.seen) == connections.CONNECTIONS_PER_NODE
 
 
 async def test_nodes_with_other_names_at_the_same_address_share_no_connection(pool: SiteConnections) -> None:
     async with TlsNode(answers=always(OK)) as node:
-        await pool.send(request(node), route(node))
+        await pool.to(route(node)).send(request(node))
         with contextlib.suppress(Exception):
-            await pool.send(request(node), route(node, server_name="QLIK_1"))
+            await pool.to(route(node, server_name="QLIK_1")).send(request(node))
     assert [len(seen.requests) for seen in node.seen] == [1, 0]
 
 
 async def test_the_answer_is_handed_on_as_it_came(pool: SiteConnections) -> None:
     async with TlsNode(answers=always(Reply(418, b"\x00\xff", ("X-Some: Thing",)))) as node:
-        response = await pool.send(request(node), route(node))
+        response = await pool.to(route(node)).send(request(node))
     assert (response.status, response.headers["x-some"], response.body) == (418, "Thing", b"\x00\xff")
 
 
 async def test_a_body_may_take_its_limit_and_no_more(pool: SiteConnections) -> None:
     async with TlsNode(answers=always(Reply(200, b"x" * 1000))) as node:
-        assert len((await pool.send(request(node, limit=1000), route(node))).body) == 1000
+        assert len((await pool.to(route(node)).send(request(node, limit=1000))).body) == 1000
         with pytest.raises(NodeAnswer, match="more than 999 bytes"):
-            await pool.send(request(node, limit=999), route(node))
+            await pool.to(route(node)).send(request(node, limit=999))
 
 
 # ---- a dead kept-alive connection ------------------------------------------------------------------------------------
@@ -93,16 +93,16 @@ async def test_a_body_may_take_its_limit_and_no_more(pool: SiteConnections) -> N
 
 async def test_a_kept_alive_connection_that_is_dead_costs_one_more_connection(pool: SiteConnections) -> None:
     async with TlsNode(answers=in_turn([OK, Fault.DROP, OK])) as node:
-        await pool.send(request(node), route(node))
-        assert (await pool.send(request(node), route(node))).body == b"well"
+        await pool.to(route(node)).send(request(node))
+        assert (await pool.to(route(node)).send(request(node))).body == b"well"
     assert [len(seen.requests) for seen in node.seen] == [2, 1]
 
 
 async def test_the_retry_is_not_retried(pool: SiteConnections) -> None:
     async with TlsNode(answers=in_turn([OK, Fault.DROP, Fault.DROP, OK])) as node:
-        await pool.send(request(node), route(node))
+        await pool.to(route(node)).send(request(node))
         with pytest.raises(NodeUnreachable):
-            await pool.send(request(node), route(node))
+            await pool.to(route(node)).send(request(node))
     assert [len(seen.requests) for seen in node.seen] == [2, 1]
 
 
@@ -120,23 +120,23 @@ async def test_the_retry_does_not_take_another_dead_connection_from_the_pool(poo
         return Fault.DROP if arrived == 3 else OK
 
     async with TlsNode(answers=answer) as node:
-        await asyncio.gather(*(pool.send(request(node), route(node)) for _ in range(2)))
-        assert (await pool.send(request(node), route(node))).body == b"well"
+        await asyncio.gather(*(pool.to(route(node)).send(request(node)) for _ in range(2)))
+        assert (await pool.to(route(node)).send(request(node))).body == b"well"
     assert sorted(len(seen.requests) for seen in node.seen) == [1, 1, 2]
 
 
 async def test_a_fresh_connection_that_breaks_off_is_not_retried(pool: SiteConnections) -> None:
     async with TlsNode(answers=always(Fault.DROP)) as node:
         with pytest.raises(NodeUnreachable):
-            await pool.send(request(node), route(node))
+            await pool.to(route(node)).send(request(node))
     assert len(node.requests) == 1
 
 
 async def test_an_answer_that_breaks_off_is_not_retried(pool: SiteConnections) -> None:
     async with TlsNode(answers=in_turn([OK, Reply(201, b"half", length=100, closes=True)])) as node:
-        await pool.send(request(node), route(node))
+        await pool.to(route(node)).send(request(node))
         with pytest.raises(NodeAnswer):
-            await pool.send(request(node), route(node))
+            await pool.to(route(node)).send(request(node))
     assert len(node.requests) == 2
 
 
@@ -152,7 +152,7 @@ async def test_a_slow_answer_within_the_time_is_good(pool: SiteConnections) -> N
         return OK
 
     async with TlsNode(answers=answer) as node:
-        waiting = asyncio.create_task(pool.send(request(node), route(node)))
+        waiting = asyncio.create_task(pool.to(route(node)).send(request(node)))
         await asked.wait()
         assert not waiting.done()
         release.set()
@@ -162,7 +162,7 @@ async def test_a_slow_answer_within_the_time_is_good(pool: SiteConnections) -> N
 async def test_a_node_that_never_answers_is_unreachable(pool: SiteConnections) -> None:
     async with TlsNode(answers=always(Fault.HANG)) as node:
         with pytest.raises(NodeUnreachable, match="does not answer in time") as caught:
-            await pool.send(request(node, timeout=0.2), route(node))
+            await pool.to(route(node)).send(request(node, timeout=0.2))
     assert caught.value.status == 504
     assert NAME in caught.value.detail
 
@@ -181,7 +181,9 @@ async def test_a_listener_that_never_shakes_hands_is_given_up_before_the_whole_t
     async with server:
         base = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/qps"
         with pytest.raises(NodeUnreachable, match="in time"):
-            await pool.send(HttpRequest(method="POST", url=f"{base}/ticket", timeout=600), read_node(f"https://{NAME}/qps/", reach_at=base))
+            await pool.to(read_node(f"https://{NAME}/qps/", reach_at=base)).send(
+                HttpRequest(method="POST", url=f"{base}/ticket", timeout=600)
+            )
         done.set()
 
 
@@ -189,7 +191,7 @@ async def test_a_port_where_nobody_listens_is_unreachable(pool: SiteConnections)
     async with TlsNode() as node:
         pass
     with pytest.raises(NodeUnreachable, match=NAME) as caught:
-        await pool.send(request(node), route(node))
+        await pool.to(route(node)).send(request(node))
     assert caught.value.code == "QGW-401"
     assert "Connect call failed" in caught.value.detail
     assert "object at 0x" not in caught.value.detail
@@ -198,7 +200,7 @@ async def test_a_port_where_nobody_listens_is_unreachable(pool: SiteConnections)
 async def test_a_name_that_nobody_knows_is_unreachable(pool: SiteConnections) -> None:
     node = read_node("https://qlik1.invalid:4243/qps/")
     with pytest.raises(NodeUnreachable, match=r"qlik1\.invalid"):
-        await pool.send(HttpRequest(method="POST", url=f"{node.reach_at}/ticket"), node)
+        await pool.to(node).send(HttpRequest(method="POST", url=f"{node.reach_at}/ticket"))
 
 
 # ---- the end ---------------------------------------------------------------------------------------------------------
@@ -206,10 +208,10 @@ async def test_a_name_that_nobody_knows_is_unreachable(pool: SiteConnections) ->
 
 async def test_after_the_end_nothing_is_sent(pool: SiteConnections) -> None:
     async with TlsNode(answers=always(OK)) as node:
-        await pool.send(request(node), route(node))
+        await pool.to(route(node)).send(request(node))
         await pool.close()
         with pytest.raises(NodeUnreachable, match="closed"):
-            await pool.send(request(node), route(node))
+            await pool.to(route(node)).send(request(node))
     assert len(node.requests) == 1
 
 
@@ -221,7 +223,7 @@ async def test_a_request_under_way_ends_with_its_pool(pool: SiteConnections) -> 
         return Fault.HANG
 
     async with TlsNode(answers=answer) as node:
-        waiting = asyncio.create_task(pool.send(request(node), route(node)))
+        waiting = asyncio.create_task(pool.to(route(node)).send(request(node)))
         await asked.wait()
         await pool.close()
         with pytest.raises(NodeUnreachable):

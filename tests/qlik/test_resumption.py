@@ -36,7 +36,7 @@ async def ask(trust: SiteTrust, node: TlsNode, times: int = 1, **names: str) -> 
         pool = SiteConnections(trust)
         stack.push_async_callback(pool.close)
         for _ in range(times):
-            await pool.send(request(node), route(node, **names))
+            await pool.to(route(node, **names)).send(request(node))
 
 
 @VERSIONS
@@ -133,7 +133,7 @@ async def test_nothing_is_learnt_of_a_connection_whose_handshake_is_under_way(ve
     async with TlsNode(version=version) as node:
         trust = new_trust()
         pool = SiteConnections(trust)
-        await asyncio.gather(*(pool.send(request(node), route(node)) for _ in range(12)))
+        await asyncio.gather(*(pool.to(route(node)).send(request(node)) for _ in range(12)))
         await pool.close()
         await ask(trust, node)
     assert [seen.resumed for seen in node.seen][-1:] == [True]

@@ -1,0 +1,109 @@
+"""Connections to one place: kept while they are of use, bounded in number."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from weakref import WeakSet
+
+from gateway.exchange.connection import Connection
+from gateway.model import HttpResponse
+
+HAPPY_EYEBALLS_SECONDS = 0.25
+"""How long one address of a name is tried alone before the next one is, too (RFC 8305 §5)."""
+
+
+class Pool:
+    """At most `most` at a time, each kept for `idle_seconds` after its last answer.
+
+    `opened` opens one more; `answered` is called after the first answer on it.
+    """
+
+    def __init__(
+        self, opened: Callable[[], Awaitable[Connection]], *, most: int, idle_seconds: float, answered: Callable[[], None] = lambda: None
+    ) -> None:
+        self._opened = opened
+        self._answered = answered
+        self._idle_seconds = idle_seconds
+        self._room = asyncio.Semaphore(most)
+        self._idle: deque[Connection] = deque()
+        self._all: WeakSet[Connection] = WeakSet()
+        self._closed = False
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def exchange(self, message: bytes, limit: int) -> HttpResponse:
+        """The answer to `message`. Where a kept connection turns out to be dead, once more on one of its own.
+
+        Raises what `Connection.exchange` and `opened` raise.
+        """
+        async with self._room:
+            connection = self._idle_connection()
+            if connection is not None:
+                with suppress(OSError):  # it ended while it lay idle, or just now: nothing was answered
+                    return await self._over(connection, message, limit)
+            response = await self._over(await self._new_connection(), message, limit)
+            self._answered()
+            return response
+
+    async def close(self) -> None:
+        """End all of them, whatever is under way, for good."""
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        connections = list(self._all)
+        for connection in connections:
+            connection.drop()
+        for connection in connections:
+            await connection.gone()
+
+    async def _over(self, connection: Connection, message: bytes, limit: int) -> HttpResponse:
+        response = await connection.exchange(message, limit)
+        if connection.usable:
+            self._keep(connection)
+        return response
+
+    async def _new_connection(self) -> Connection:
+        self._check_open()
+        connection = await self._opened()
+        self._all.add(connection)
+        self._check_open(connection)
+        return connection
+
+    def _check_open(self, connection: Connection | None = None) -> None:
+        if self._closed:
+            if connection is not None:
+                connection.drop()
+            raise ConnectionAbortedError("the connections are closed")
+
+    def _idle_connection(self) -> Connection | None:
+        """The one that was used last."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    def _keep(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._idle.append(connection)
+        if self._sweep is None:
+            self._sweep = loop.call_later(self._idle_seconds, self._drop_stale)
+
+    def _drop_stale(self) -> None:
+        """The deque is in order: who was used last was put there last."""
+        loop = asyncio.get_running_loop()
+        while self._idle and self._idle[0].idle_since + self._idle_seconds <= loop.time():
+            self._idle.popleft().drop()
+        self._sweep = loop.call_at(self._idle[0].idle_since + self._idle_seconds, self._drop_stale) if self._idle else None
+
+
+async def open_connection(host: str, port: int, *, tls: ssl.SSLContext, server_name: str) -> Connection:
+    """A new connection, after its handshake. Raises OSError (ssl.SSLError is one)."""
+    _, connection = await asyncio.get_running_loop().create_connection(
+        Connection, host, port, ssl=tls, server_hostname=server_name, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS
+    )
+    return connection

@@ -1,0 +1,185 @@
+"""Connections that are kept: what comes on them, and what ends them. Each against a listener of its own on loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from gateway.exchange import BrokenOff, Connection, MalformedAnswer, OversizeAnswer, Pool
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell"
+
+
+class Peer:
+    """Answers each request (a line) with the next of the answers that it was given; `None` closes the connection."""
+
+    def __init__(self) -> None:
+        self.answers: list[bytes | None] = []
+        self.connections: list[asyncio.StreamWriter] = []
+        self.asked = 0
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections.append(writer)
+        while await reader.readline():
+            self.asked += 1
+            answer = self.answers.pop(0) if self.answers else GOOD
+            if answer is None:
+                break
+            writer.write(answer)
+        writer.close()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    served = Peer()
+    server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
+    served.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield served
+        for writer in served.connections:
+            writer.close()
+
+
+@pytest.fixture
+async def pool(peer: Peer) -> AsyncIterator[Pool]:
+    opened = to(peer)
+    yield opened
+    await opened.close()
+
+
+def to(peer: Peer, *, most: int = 3, idle_seconds: float = 60) -> Pool:
+    async def opened() -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", peer.port)
+        return connection
+
+    return Pool(opened, most=most, idle_seconds=idle_seconds)
+
+
+async def ask(pool: Pool) -> bytes:
+    return (await pool.exchange(b"?\n", 100)).body
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for is the loop's own doing
+            await asyncio.sleep(0)
+
+
+async def test_a_connection_is_kept(peer: Peer, pool: Pool) -> None:
+    assert [await ask(pool) for _ in range(5)] == [b"well"] * 5
+    assert len(peer.connections) == 1
+
+
+async def test_no_more_are_opened_than_may_be(peer: Peer, pool: Pool) -> None:
+    await asyncio.gather(*(ask(pool) for _ in range(10)))
+    assert len(peer.connections) <= 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        GOOD.replace(b"OK", b"OK\r\nConnection: close"),
+        GOOD.replace(b"1.1", b"1.0"),
+        GOOD + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+    ],
+)
+async def test_a_connection_that_is_not_good_for_another_is_not_kept(peer: Peer, pool: Pool, answer: bytes) -> None:
+    peer.answers = [answer]
+    assert [await ask(pool), await ask(pool)] == [b"well", b"well"]
+    assert len(peer.connections) == 2
+
+
+async def test_what_comes_unasked_is_nobodys_answer(peer: Peer, pool: Pool) -> None:
+    assert await ask(pool) == b"well"
+    peer.connections[0].write(GOOD.replace(b"well", b"evil"))
+    await until(lambda: not any(connection.usable for connection in pool._idle))
+    assert await ask(pool) == b"well"
+    assert len(peer.connections) == 2
+
+
+async def test_a_kept_connection_that_is_dead_is_tried_once_and_replaced(peer: Peer, pool: Pool) -> None:
+    peer.answers = [GOOD, None, GOOD]
+    assert [await ask(pool), await ask(pool)] == [b"well", b"well"]
+    assert (peer.asked, len(peer.connections)) == (3, 2)
+
+
+async def test_a_new_connection_that_is_dead_is_not_replaced(peer: Peer, pool: Pool) -> None:
+    peer.answers = [None]
+    with pytest.raises(BrokenOff):
+        await ask(pool)
+    assert (peer.asked, len(peer.connections)) == (1, 1)
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n", GOOD.replace(b"4", b"4, 4")])
+async def test_a_broken_answer_on_a_kept_connection_is_no_reason_to_ask_again(peer: Peer, pool: Pool, answer: bytes) -> None:
+    peer.answers = [GOOD, answer]
+    assert await ask(pool) == b"well"
+    with pytest.raises(MalformedAnswer):
+        await ask(pool)
+    assert await ask(pool) == b"well"
+    assert (peer.asked, len(peer.connections)) == (3, 2)
+
+
+async def test_an_answer_that_is_too_large_ends_its_connection(peer: Peer, pool: Pool) -> None:
+    peer.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"]
+    with pytest.raises(OversizeAnswer):
+        await ask(pool)
+    assert await ask(pool) == b"well"
+    assert len(peer.connections) == 2
+
+
+async def test_a_body_may_end_with_its_connection(peer: Peer, pool: Pool) -> None:
+    async def end() -> None:
+        await until(lambda: peer.asked == 1)
+        peer.connections[0].close()
+
+    peer.answers = [b"HTTP/1.1 200 OK\r\n\r\nall of it"]
+    body, _ = await asyncio.gather(ask(pool), end())
+    assert body == b"all of it"
+
+
+async def test_an_exchange_that_is_given_up_takes_its_connection_along(peer: Peer, pool: Pool) -> None:
+    peer.answers = [b"HTTP/1.1 200 OK\r\n"]
+    waiting = asyncio.create_task(ask(pool))
+    await until(lambda: peer.asked == 1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await ask(pool) == b"well"
+    assert len(peer.connections) == 2
+
+
+async def test_connections_that_lie_idle_for_long_are_closed(peer: Peer) -> None:
+    pool = to(peer, idle_seconds=0.05)
+    await asyncio.gather(ask(pool), ask(pool))
+    await until(lambda: not pool._all)
+    assert not pool._idle
+    await pool.close()
+
+
+async def test_after_the_end_nothing_is_asked(peer: Peer, pool: Pool) -> None:
+    await ask(pool)
+    await pool.close()
+    with pytest.raises(ConnectionAbortedError):
+        await ask(pool)
+    assert peer.asked == 1
+
+
+async def test_a_connection_that_is_opened_while_the_end_comes_is_not_used(peer: Peer) -> None:
+    opening, go_on = asyncio.Event(), asyncio.Event()
+
+    async def opened() -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", peer.port)
+        opening.set()
+        await go_on.wait()
+        return connection
+
+    pool = Pool(opened, most=1, idle_seconds=60)
+    waiting = asyncio.create_task(ask(pool))
+    await opening.wait()
+    await pool.close()
+    go_on.set()
+    with pytest.raises(ConnectionAbortedError):
+        await waiting
+    assert peer.asked == 0
