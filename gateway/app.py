@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -40,6 +41,9 @@ from gateway.web.server import GatewayRunner
 LOOPBACK = "127.0.0.1"
 IN_FLIGHT_SECONDS = 20.0
 """How long requests in hand may take after the listener is closed."""
+
+TLS_BUFFER = 32 * 1024
+"""Bytes that each connection over TLS reads into. asyncio takes 256 KiB, all of it in use from the first byte; a record has 16 at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +225,7 @@ async def serve(folder: Path, loaded: config.Loaded) -> int:
     if loaded.configuration is None:
         return 1
     use_logging(loaded.configuration.gateway)
+    SSLProtocol.max_size = TLS_BUFFER
     try:
         gateway = Gateway(loaded.configuration)
     except GatewayError as error:
