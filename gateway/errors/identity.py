@@ -38,7 +38,7 @@ class AttributeUnmapped(IdentityError):
 
 
 class ExpressionFailed(IdentityError):
-    """A CEL expression ended in an error, or in a type that may not be used there."""
+    """A CEL expression ended in an error, in a type that may not be used there, or could take too much on claims as long as these."""
 
     code = "QGW-305"
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from gateway.errors import AccessDenied, ExpressionFailed
 from gateway.mapping.cel import Expression, Inputs, Scope, evaluate
-from gateway.mapping.claims import Subject
+from gateway.mapping.claims import SMALL_TEXT, SMALL_TOTAL, SMALL_VALUES, Subject, weigh
 from gateway.model import QlikUser
-
-_MANY = 500
-"""With more attribute values than this, list expressions over them are held short as with large claims."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,4 +66,10 @@ def _inputs(subject: Subject, user: QlikUser, idp: str) -> Inputs:
     }
     if subject.name_id is not None:
         data["name_id"] = subject.name_id
-    return Inputs(Scope.ACCESS, data, large=subject.large or len(user.attributes) > _MANY)
+    return Inputs(Scope.ACCESS, data, large=subject.large or _is_large(user))
+
+
+def _is_large(user: QlikUser) -> bool:
+    """As claims are large: what rules made of claims may be longer than they."""
+    longest, total = weigh((user.directory, user.user_id, *chain.from_iterable(user.attributes)))
+    return len(user.attributes) > SMALL_VALUES or longest > SMALL_TEXT or total > SMALL_TOTAL

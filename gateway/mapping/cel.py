@@ -21,18 +21,17 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
 from gateway.errors import ExpressionFailed
+from gateway.mapping.allowance import FEW_ROUNDS, ROUNDS, Demand, Parts, demand_of
 from gateway.mapping.diagnosis import ExpressionProblem, diagnose
+from gateway.mapping.syntax import Tree, UnreadableError, read_tree
 
 MAX_SOURCE: Final = 8_192
 """How long an expression may be, in characters."""
 MAX_OPT_MAPS: Final = 8
 """How many `optMap` and `optFlatMap` an expression may hold: the runtime doubles what stands before each one."""
-STEPS: Final = 10_000
-"""So many steps of its list macros in one evaluation are one too many for the runtime."""
-_SPENT: Final = 8_000
-"""How many of them are spent beforehand where claims are large and the expression makes lists."""
+_SPENT: Final = ROUNDS - FEW_ROUNDS
+"""How many steps of its macros are spent beforehand, where an expression that makes lists could take too much with all of them."""
 
-_BUILDS_LISTS: Final = re.compile(r"\b(?:map|filter)\s*\(")
 _OPT_MAP: Final = re.compile(r"\bopt(?:Flat)?Map\b")
 _UNFIT_SOURCE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SCALARS: Final = {"BOOL": bool, "INT": int, "UINT": int, "DOUBLE": float, "STRING": str}
@@ -55,6 +54,7 @@ class _Value(Protocol):
 class _Program(Protocol):
     def eval(self, activation: object) -> _Value: ...
     def return_type(self) -> _Type: ...
+    def serialize(self) -> bytes: ...
 
 
 class _Environment(Protocol):
@@ -96,12 +96,13 @@ def _environment(scope: Scope, *, bounded: bool) -> _Environment:
 class Expression:
     """A compiled expression; made by `compile_expression` alone. Equal where source and scope are.
 
-    `bounded` stands in for `program` where claims are large: the same expression with most of its steps spent. None
-    for an expression that makes no lists.
+    `bounded` stands in for `program` where claims are long: the same expression with most of its steps spent. None for an
+    expression that makes no lists.
     """
 
     source: str
     scope: Scope
+    demand: Demand = field(repr=False, compare=False)
     program: _Program = field(repr=False, compare=False)
     bounded: _Program | None = field(repr=False, compare=False)
 
@@ -111,15 +112,23 @@ def compile_expression(source: str, scope: Scope, *, single: bool = False) -> Ex
 
     `single`: the result is to be one string (a user directory or user id). Without it, a mapping may give a scalar or a
     list of scalars, an access rule a boolean. What can be known before a login is refused here: syntax, misspelt
-    names, results of a type that can never be used.
+    names, results of a type that can never be used, a cost that is too high or unknown.
     """
     _check_source(source)
     program = _compile(source, scope, bounded=False)
     _check_result(program.return_type().name(), scope, single=single)
+    demand = demand_of(_tree(program), frozenset(_types(scope)))
     bounded = None
-    if _BUILDS_LISTS.search(source):
+    if demand.lists:
         bounded = _compile(f"{_BALLAST}.all(s, s) ? ({source}\n) : dyn(null)", scope, bounded=True)
-    return Expression(source=source, scope=scope, program=program, bounded=bounded)
+    return Expression(source=source, scope=scope, demand=demand, program=program, bounded=bounded)
+
+
+def _tree(program: _Program) -> Tree:
+    try:
+        return read_tree(program.serialize())
+    except UnreadableError as error:
+        raise ExpressionProblem(f"what this expression costs cannot be told: {error}") from None
 
 
 def _compile(source: str, scope: Scope, *, bounded: bool) -> _Program:
@@ -166,24 +175,31 @@ def _show_type(name: str) -> str:
 class Inputs:
     """What the expressions of one login may read: converted for the runtime once, and shared by them.
 
-    `large` says that the data can make a list expression expensive. Such expressions then run in a room of their own,
-    whose memory goes with their result: the runtime frees nothing before.
+    `large` says that the data is larger than usual (`claims.SMALL_*`). Expressions that can take much of the machine then run in a
+    room of their own, whose memory goes with their result: the runtime frees nothing before.
     """
 
-    __slots__ = ("_data", "_large", "_scope", "_shared")
+    __slots__ = ("_data", "_large", "_parts", "_scope", "_shared")
 
     def __init__(self, scope: Scope, data: Mapping[str, object], *, large: bool) -> None:
         self._scope = scope
         self._data = data
         self._large = large
         self._shared: object = None
+        self._parts = Parts(data)
 
     def run(self, expression: Expression) -> _Value:
+        """Raises `ExpressionFailed` where this data could make the evaluation too expensive."""
         if expression.scope is not self._scope:
             raise ExpressionFailed(f"an expression for {expression.scope} cannot be used for {self._scope}")
-        if self._large and expression.bounded is not None:
-            data = {**self._data, _BALLAST: [True] * _SPENT}
-            return expression.bounded.eval(_environment(self._scope, bounded=True).Activation(data))
+        demand = expression.demand
+        if not (demand.always or (demand.usually and not self._large)):
+            rounds, little = demand.rounds(self._parts)
+            if expression.bounded is not None and rounds == FEW_ROUNDS:
+                data = {**self._data, _BALLAST: [True] * _SPENT}
+                return expression.bounded.eval(_environment(self._scope, bounded=True).Activation(data))
+            if not little:
+                return expression.program.eval(_environment(self._scope, bounded=False).Activation(self._data))
         if self._shared is None:
             self._shared = _environment(self._scope, bounded=False).Activation(self._data)
         return expression.program.eval(self._shared)

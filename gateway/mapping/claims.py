@@ -9,7 +9,7 @@ a `Subject` cannot exist without having passed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Final, cast
@@ -28,8 +28,10 @@ _SHORT: Final = MAX_STRING // 4
 """So many characters are never too long: none takes more than four bytes."""
 _SMALLEST: Final = -(2**63)
 _LARGEST: Final = 2**63 - 1
-_SMALL: Final = 500
-"""Claims of at most so many values, none longer than so many characters, cannot make an expression expensive."""
+SMALL_VALUES: Final = 500
+SMALL_TEXT: Final = 500
+SMALL_TOTAL: Final = 32_768
+"""Claims of at most so many values, no text or name longer than so many bytes, nor all together than these, are of the usual size."""
 _SHOWN: Final = 200
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SAML_POINTER: Final = "http://schemas.microsoft.com/claims/groups.link"
@@ -76,19 +78,27 @@ def are_plain_texts(values: Sequence[object]) -> bool:
     return together.isprintable() and 0 < max(map(len, cast("Sequence[str]", values)), default=0) <= _SHORT
 
 
+def weigh(texts: Collection[str]) -> tuple[int, int]:
+    """How many bytes of UTF-8 the longest text, and all together have at most; told from their lengths."""
+    together = "".join(texts)
+    width = 1 if together.isascii() else 4
+    return max(map(len, texts), default=0) * width, len(together) * width
+
+
 class _Gate:
     """One pass over the claims: counts, copies what may stay, notes what was left out."""
 
-    __slots__ = ("longest", "nodes", "notes")
+    __slots__ = ("longest", "nodes", "notes", "total")
 
     def __init__(self) -> None:
         self.nodes = 0
+        self.total = 0
         self.longest = 0
         self.notes: list[str] = []
 
     @property
     def large(self) -> bool:
-        return self.nodes > _SMALL or self.longest > _SMALL
+        return self.nodes > SMALL_VALUES or self.longest > SMALL_TEXT or self.total > SMALL_TOTAL
 
     def members(self, members: Claims, path: tuple[str, ...], depth: int = 1) -> dict[str, JsonValue]:
         self._count(path, depth)
@@ -97,6 +107,7 @@ class _Gate:
             self._check_name(name, path)
             if self._fits(value, (*path, name)):
                 copy[name] = self._copy(value, (*path, name), depth)
+        self._measure(copy)
         return copy
 
     def _copy(self, value: object, path: tuple[str, ...], depth: int) -> JsonValue:
@@ -109,7 +120,7 @@ class _Gate:
             self._count(path, depth + 1)
             if are_plain_texts(value):
                 self._count(path, depth + 1, len(value))
-                self.longest = max(self.longest, *map(len, cast("list[str]", value)))
+                self._measure(cast("list[str]", value))
                 return value.copy()
             return [self._copy(item, path, depth + 1) for item in value if self._fits(item, path)]
         self._count(path, depth)
@@ -124,13 +135,21 @@ class _Gate:
             fault = text_fault(text)
         if fault is not None:
             raise ClaimsRefused(f"claim {show(path)} holds {fault}")
-        self.longest = max(self.longest, len(text))
+        length = len(text) if text.isascii() else 4 * len(text)
+        if length > self.longest:  # noqa: PLR1730 a call less for each text
+            self.longest = length
+        self.total += length
         return text
 
     def _check_name(self, name: object, path: tuple[str, ...]) -> None:
         fault = text_fault(name) if isinstance(name, str) else "something else than text"
         if fault is not None:
             raise ClaimsRefused(f"the name of a member of {show(path) or 'the claims'} holds {fault}")
+
+    def _measure(self, texts: Collection[str]) -> None:
+        longest, total = weigh(texts)
+        self.longest = max(self.longest, longest)
+        self.total += total
 
     def _count(self, path: tuple[str, ...], depth: int, values: int = 1) -> None:
         self.nodes += values
@@ -159,7 +178,7 @@ def show(path: tuple[str, ...]) -> str:
 class Subject:
     """What rules may know about a user: claims and NameID that have passed the gate. Raises `ClaimsRefused`.
 
-    `notes` says what the gate left out; `large`, that the claims are big enough to make an expression expensive.
+    `notes` says what the gate left out; `large`, that the claims are longer than usual, so that expressions may become expensive.
     """
 
     claims: Claims = field(repr=False)

@@ -98,6 +98,16 @@ def compile_pattern(source: str) -> Pattern:
     return Pattern(source, program)
 
 
+def program_size(source: str) -> int:
+    """How many instructions a pattern is in the runtime of expressions, which is RE2, too. Raises `PatternProblem`."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return cast("_Program", re2.compile(source, options)).programsize
+    except re2.error as error:
+        raise PatternProblem(f"this is no regular expression: {_reason(error)}") from None
+
+
 def read_replacement(source: str, pattern: Pattern) -> Replacement:
     r"""`\1` stands for the first group, `\\` for a backslash. Raises `PatternProblem`."""
     if len(source) > MAX_PATTERN:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.errors import ConfigError, ExpressionFailed
-from gateway.mapping.cel import STEPS, Inputs, Result, Scope, compile_expression, evaluate
+from gateway.mapping.allowance import ROUNDS
+from gateway.mapping.cel import Inputs, Result, Scope, compile_expression, evaluate
+from gateway.mapping.claims import MAX_STRING
 from gateway.mapping.diagnosis import ExpressionProblem
 
 _DATA: Final[dict[str, object]] = {
@@ -21,7 +23,8 @@ _DATA: Final[dict[str, object]] = {
         "mixed": [1, None],
         "nothing": None,
         "object": {"text": "deep"},
-        "long": ["x"] * (STEPS // 2),
+        "long": ["x"] * (ROUNDS // 2),
+        "wide": "x" * MAX_STRING,
     },
     "idp": "proof",
 }
@@ -56,7 +59,12 @@ _FAILS: Final = (
     "(claims.long + claims.long).exists(x, x == 'y')",
 )
 _FAILS_WHEN_LARGE: Final = "claims.long.filter(x, x == 'y')"
-_REFUSED: Final = ("clams", "claims.text +", "idp.name", "user.id", "idp + 1", "__spent")
+_COSTLY: Final = (
+    "claims.wide.replace('x', claims.wide)",
+    "claims.long.map(x, claims.wide + x)",
+    "claims.long.exists(x, claims.wide.contains(claims.wide + x))",
+)
+_REFUSED: Final = ("clams", "claims.text +", "idp.name", "user.id", "idp + 1", "__spent", "idp.matches(idp)")
 
 
 def self_test() -> None:
@@ -67,7 +75,9 @@ def self_test() -> None:
     for source in _FAILS:
         prove_failure(source, inputs)
     prove_result(_FAILS_WHEN_LARGE, inputs, ())
-    prove_failure(_FAILS_WHEN_LARGE, Inputs(Scope.MAPPING, _DATA, large=True))
+    large = Inputs(Scope.MAPPING, _DATA, large=True)
+    for source in (_FAILS_WHEN_LARGE, *_COSTLY):  # that these are refused shows that the runtime's trees are read as they are meant
+        prove_failure(source, large)
     for source in _REFUSED:
         prove_refusal(source)
 
