@@ -7,25 +7,24 @@ seals, all open. The associated data is the name of the cookie, so a sealed valu
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic_core import from_json, to_json
 
 from gateway.digests import base64url
 from gateway.errors import UnknownSealingKey, UnreadableLogin
 from gateway.model import Journey, LoginTransaction, LogoutTransaction, Memo, Purpose, TransactionId
 
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 KEY_SIZE = 32
 NONCE_SIZE = 12
 KEY_ID_SIZE = 4
@@ -84,8 +83,8 @@ def _decode(sealed: str, longest: int) -> bytes:
     if len(sealed) > longest:
         raise UnreadableLogin("longer than anything that is sealed here")
     try:
-        raw = base64.b64decode(sealed + "=" * (-len(sealed) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
+        raw = binascii.a2b_base64(sealed.encode("ascii").translate(_STANDARD) + b"=" * (-len(sealed) % 4), strict_mode=True)
+    except ValueError as error:
         raise UnreadableLogin("not base64url") from error
     if len(raw) < KEY_ID_SIZE + NONCE_SIZE:
         raise UnreadableLogin("too short")
@@ -115,19 +114,20 @@ class TrialLink:
 
 
 LoginRecord = LoginTransaction | SpentLogin
+_PURPOSES: Final = {str(purpose): purpose for purpose in Purpose}
 
 
 def seal_login(sealer: Sealer, record: LoginRecord, *, context: str, nonce: bytes) -> str:
     """The cookie value of one login. `context`: the cookie's name."""
-    return sealer.seal(_ENCODER.encode(_fields(record)).encode(), context=context, nonce=nonce)
+    return sealer.seal(to_json(_fields(record)), context=context, nonce=nonce)
 
 
 def open_login(sealer: Sealer, sealed: str, *, context: str) -> LoginRecord:
     """Read a login back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
     plain = sealer.open(sealed, context=context)
     try:
-        return _record(json.loads(plain))
-    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        return _record(from_json(plain))
+    except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
         raise UnreadableLogin("sealed by another version") from error
 
 
@@ -136,7 +136,7 @@ def _fields(record: LoginRecord) -> list[str | int]:
     if isinstance(record, SpentLogin):
         return ["spent", record.virtual_proxy, expires, _seconds(record.tickets)]
     return [
-        record.purpose.value,
+        str(record.purpose),
         record.virtual_proxy,
         expires,
         record.id,
@@ -154,27 +154,27 @@ def _fields(record: LoginRecord) -> list[str | int]:
     ]
 
 
-def _record(fields: list[str | int]) -> LoginRecord:
+def _record(fields: list[Any]) -> LoginRecord:
     kind, virtual_proxy, expires, *rest = fields
-    expires_at = datetime.fromtimestamp(int(expires), UTC)
+    expires_at = datetime.fromtimestamp(expires, UTC)
     if kind == "spent":
-        return SpentLogin(virtual_proxy=str(virtual_proxy), expires_at=expires_at, tickets=_times(str(rest[0])))
-    transaction, node, idp, registration, target_id, memo, chosen, step_up, fresh, browser, started, tickets = map(str, rest)
+        return SpentLogin(virtual_proxy=virtual_proxy, expires_at=expires_at, tickets=_times(rest[0]))
+    transaction, node, idp, registration, target_id, memo, chosen, step_up, fresh, browser, started, tickets = rest
     return LoginTransaction(
         id=TransactionId(transaction),
-        purpose=Purpose(str(kind)),
-        virtual_proxy=str(virtual_proxy),
+        purpose=_PURPOSES[kind],
+        virtual_proxy=virtual_proxy,
         node=node,
         idp=idp,
         registration=registration,
         target_id=target_id,
         expires_at=expires_at,
         memo=Memo(memo),
-        chosen=chosen == "1",
-        step_up=step_up == "1",
-        fresh=fresh == "1",
+        chosen=chosen == 1,
+        step_up=step_up == 1,
+        fresh=fresh == 1,
         browser=browser,
-        started_at=datetime.fromtimestamp(int(started) / 1000, UTC),
+        started_at=datetime.fromtimestamp(started / 1000, UTC),
         tickets=_times(tickets),
     )
 
@@ -192,13 +192,13 @@ def seal_logout(sealer: Sealer, logout: LogoutTransaction, *, context: str, nonc
     way = logout.journey
     journey = [way.virtual_proxy, way.browser, round(way.began_at.timestamp() * 1000), way.ended, way.left, way.visited, way.open]
     fields = [logout.id, journey, logout.idp, logout.registration, int(logout.expires_at.timestamp()), logout.memo]
-    return sealer.seal(json.dumps(fields, separators=(",", ":")).encode(), context=context, nonce=nonce)
+    return sealer.seal(to_json(fields), context=context, nonce=nonce)
 
 
 def open_logout(sealer: Sealer, sealed: str, *, context: str) -> LogoutTransaction:
     """Read it back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
     try:
-        name, journey, idp, registration, expires, memo = json.loads(sealer.open(sealed, context=context))
+        name, journey, idp, registration, expires, memo = from_json(sealer.open(sealed, context=context))
         virtual_proxy, browser, began, *lists = journey
         ended, left, visited, still_open = (tuple(map(str, names)) for names in lists)
         began_at, expires_at = (datetime.fromtimestamp(int(stamp) / 1000, UTC) for stamp in (began, expires * 1000))
@@ -228,13 +228,13 @@ _LINK = "link"
 def seal_link(sealer: Sealer, link: TrialLink, *, nonce: bytes) -> str:
     """The link's token."""
     fields = [link.id, link.virtual_proxy, link.idp, int(link.expires_at.timestamp())]
-    return sealer.seal(_ENCODER.encode(fields).encode(), context=_LINK, nonce=nonce)
+    return sealer.seal(to_json(fields), context=_LINK, nonce=nonce)
 
 
 def open_link(sealer: Sealer, sealed: str) -> TrialLink:
     """Read a token back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
     try:
-        name, virtual_proxy, idp, expires = json.loads(sealer.open(sealed, context=_LINK))
+        name, virtual_proxy, idp, expires = from_json(sealer.open(sealed, context=_LINK))
         expires_at = datetime.fromtimestamp(int(expires), UTC)
     except (ValueError, TypeError, OverflowError) as error:
         raise UnreadableLogin("sealed by another version") from error

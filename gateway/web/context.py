@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from gateway.journal import LogJournal
 from gateway.login import LoginPipeline
 from gateway.logout import LogoutPipeline
+from gateway.model import TransactionId
 from gateway.ports import Clock, Entropy
 from gateway.routing import Live, RoutingTable
 from gateway.web.confirmations import Confirmations
@@ -50,9 +52,11 @@ class Trail:
 
     correlation_id: str
     table: RoutingTable
+    cookies: Mapping[str, str] = field(repr=False)
+    """Our own."""
     virtual_proxy: str | None = None
     idp: str | None = None
-    transaction: str | None = None
+    transaction: TransactionId | None = field(default=None, repr=False)
     code: str | None = None
     detail: str | None = None
     is_login: bool = False

@@ -8,8 +8,9 @@ A login that was used leaves a stub (`SpentLogin`) behind. RFC 6265bis for the a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from gateway.digests import base64url
 from gateway.errors import BrowserError, NoLoginInFlight
@@ -25,6 +26,7 @@ ROWS = 12
 """Virtual proxies whose last tickets are kept beside those, for the minute in which they count: a loop in one hides none in another."""
 AFTERLIFE = timedelta(days=1)
 LONGEST_STATE = 128
+Held: TypeAlias = Mapping[str, LoginRecord | None]
 
 
 class LoginCookies:
@@ -52,9 +54,13 @@ class LoginCookies:
             raise NoLoginInFlight("the cookie belongs to another state")
         return record
 
-    def issue(self, cookies: Mapping[str, str], transaction: LoginTransaction, binding: Binding) -> list[str]:
+    def held(self, cookies: Mapping[str, str]) -> Held:
+        """Every login that this browser shows, by the name of its cookie; None: nothing that can be read."""
+        return {name: self._opened(name, value) for name, value in cookies.items() if name.startswith(self._prefix)}
+
+    def issue(self, held: Held, transaction: LoginTransaction, binding: Binding) -> list[str]:
         """Set-Cookie values for a login that begins: its own, and removals of those that are too many or unreadable."""
-        return [self._line(transaction.id, transaction, binding), *map(self._removal, self._surplus(cookies))]
+        return [self._line(transaction.id, transaction, binding), *map(self._removal, self._surplus(held))]
 
     def spend(self, transaction: LoginTransaction, binding: Binding, *, ticket: bool = False) -> str:
         """Set-Cookie value that leaves a stub in the place of a used login. `ticket`: it ended with one."""
@@ -63,39 +69,39 @@ class LoginCookies:
         stub = SpentLogin(virtual_proxy=transaction.virtual_proxy, expires_at=now, tickets=tickets)
         return self._line(transaction.id, stub, binding)
 
-    def tickets(self, cookies: Mapping[str, str], virtual_proxy: str) -> tuple[datetime, ...]:
+    def tickets(self, held: Held, virtual_proxy: str) -> tuple[datetime, ...]:
         """When this browser got its last tickets for a virtual proxy: the longest row that a used login remembers, of several the latest.
 
         Tabs that sign in side by side remember a row each: a browser that opens many at once does not go round in circles.
         """
-        _, row = self._rows(self._records(cookies)).get(virtual_proxy, ("", ()))
+        _, row = self._rows(held).get(virtual_proxy, ("", ()))
         return row
 
-    def _rows(self, records: Iterable[tuple[str, LoginRecord | None]]) -> dict[str, tuple[str, tuple[datetime, ...]]]:
+    def _rows(self, held: Held) -> dict[str, tuple[str, tuple[datetime, ...]]]:
         """For each virtual proxy the stub that remembers the row which counts, and that row; none is empty."""
-        now, found = self._clock.now(), dict[str, tuple[str, tuple[datetime, ...]]]()
-        for name, record in records:
+        found: dict[str, tuple[str, tuple[datetime, ...]]] = {}
+        now = self._clock.now()
+        for name, record in held.items():
             if isinstance(record, SpentLogin) and (row := recent(record.tickets, now)):
                 _, longest = found.get(record.virtual_proxy, ("", ()))
                 if (len(row), row) > (len(longest), longest):
                     found[record.virtual_proxy] = name, row
         return found
 
-    def _records(self, cookies: Mapping[str, str]) -> Iterator[tuple[str, LoginRecord | None]]:
-        """What each login cookie holds; None: nothing that can be read."""
-        for name in [name for name in cookies if name.startswith(self._prefix)]:
-            try:
-                yield name, open_login(self._sealer, cookies[name], context=name)
-            except BrowserError:
-                yield name, None
+    def _opened(self, name: str, value: str) -> LoginRecord | None:
+        try:
+            return open_login(self._sealer, value, context=name)
+        except BrowserError:
+            return None
 
-    def _surplus(self, cookies: Mapping[str, str]) -> Iterator[str]:
+    def _surplus(self, held: Held) -> Iterator[str]:
         """The oldest logins in flight beyond nine (the new one is the tenth), the oldest others beyond what is remembered."""
-        now, records = self._clock.now(), list(self._records(cookies))
-        counting = {name for name, _ in self._rows(records).values()}
+        if not held:
+            return
+        now, counting = self._clock.now(), {name for name, _ in self._rows(held).values()}
         kept = {"live": IN_FLIGHT - 1, "counting": ROWS, "past": REMEMBERED}
         kinds: dict[str, list[tuple[float, str]]] = {kind: [] for kind in kept}
-        for name, record in records:
+        for name, record in held.items():
             if record is None:
                 yield name
                 continue
@@ -108,7 +114,8 @@ class LoginCookies:
     def _line(self, transaction: TransactionId, record: LoginRecord, binding: Binding) -> str:
         name = self.name(transaction)
         value = seal_login(self._sealer, record, context=name, nonce=self._entropy.token(NONCE_SIZE))
-        max_age = int((record.expires_at - self._clock.now() + AFTERLIFE).total_seconds())
+        left = record.expires_at - self._clock.now() + AFTERLIFE
+        max_age = left.days * 86_400 + left.seconds
         same_site = "None" if binding.cross_site_post and self._secure else "Lax"
         return f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite={same_site}{self._flag()}"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -88,16 +88,14 @@ class Guard:
     trusted_proxies: Sequence[IPv4Network | IPv6Network]
     told: dict[str, float] = field(default_factory=dict, init=False)
 
-    @contextmanager
-    def admitted(self, endpoint: Endpoint, body: StreamReader) -> Iterator[None]:
+    def admitted(self, endpoint: Endpoint, body: StreamReader) -> AbstractContextManager[None]:
         """Take the request on until the end of the block. Raises `Overloaded`."""
         pressure, most = self.pressure, MOST[endpoint]
         pressure.arrived += 1
         queue, standing, overdue = pressure.queue(), pressure.standing(), pressure.overdue()
         if queue > most.queue or standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
             raise self._overloaded(endpoint)
-        with pressure.counted(body):
-            yield
+        return pressure.counted(body)
 
     async def await_turn(self, request: web.Request) -> None:
         """Until there is time for a login to begin. Raises `Overloaded`."""

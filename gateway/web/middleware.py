@@ -6,23 +6,26 @@ only in the walls around libraries that may raise anything.
 
 from __future__ import annotations
 
-import base64
 import time
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway import lines
+from gateway.digests import reference
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, NotFound, PrefetchRefused, RequestTooLarge
 from gateway.events import LoginRejected, LogoutRefused
+from gateway.ports import Entropy
 from gateway.web.answers import error_response
-from gateway.web.browser import client_address
+from gateway.web.browser import client_address, own_cookies
 from gateway.web.context import LIVE, READY, SERVICES, TRAIL, Services, Trail
 from gateway.web.guard import Endpoint, endpoint_of
 
 HSTS = "max-age=31536000"
 SERVER = "qlikgw"
 LONGEST_DETAIL = 200
+LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+"""For each byte one of 32."""
 HTTP_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: RequestTooLarge}
 
 
@@ -36,7 +39,9 @@ async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def served(request: web.Request, handler: Handler, services: Services) -> web.StreamResponse:
     """The answer, with what goes round it."""
     request[SERVICES] = services
-    trail = request[TRAIL] = Trail(correlation_id=correlation_id(services.entropy.token(8)), table=services.table, headers=[])
+    trail = request[TRAIL] = Trail(
+        correlation_id=correlation_id(services.entropy), table=services.table, cookies=own_cookies(request.headers), headers=[]
+    )
     lines.bind(trail.correlation_id)
     started = time.perf_counter()
     response = await answered(request, handler)
@@ -82,7 +87,7 @@ def refused(request: web.Request, error: GatewayError) -> web.Response:
             LoginRejected(
                 virtual_proxy=trail.virtual_proxy,
                 idp=trail.idp,
-                transaction=trail.transaction,
+                transaction=None if trail.transaction is None else reference(trail.transaction),
                 code=error.code,
                 detail=error.detail,
                 rule=error.rule,
@@ -115,6 +120,6 @@ def log_request(request: web.Request, response: web.StreamResponse, seconds: flo
     )
 
 
-def correlation_id(raw: bytes) -> str:
-    """Short enough to read out on the telephone: 13 letters and digits."""
-    return base64.b32encode(raw).decode().rstrip("=").lower()
+def correlation_id(entropy: Entropy) -> str:
+    """Short enough to read out on the telephone: 13 letters and digits, of which none looks like another (RFC 4648 §6), 65 bits."""
+    return entropy.token(13).translate(LETTERS).decode()

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from aiohttp import StreamReader
@@ -39,6 +39,27 @@ class _Waiting(NamedTuple):
     since: float
     turn: asyncio.Future[bool]
     gone: Callable[[], bool]
+
+
+class _InHand:
+    """One request, counted within a block from the moment that its body is here."""
+
+    __slots__ = ("_body", "_here", "_over", "_pressure")
+
+    def __init__(self, pressure: Pressure, body: StreamReader) -> None:
+        self._pressure, self._body = pressure, body
+        self._here = self._over = False
+
+    def __enter__(self) -> None:
+        self._body.on_eof(self._begin)
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        self._pressure.in_hand -= self._here
+
+    def _begin(self) -> None:
+        self._here = not self._over
+        self._pressure.in_hand += self._here
 
 
 class Pressure:
@@ -94,22 +115,9 @@ class Pressure:
         self._waiting.append(_Waiting(self._loop.time(), turn, gone))
         return await turn
 
-    @contextmanager
-    def counted(self, body: StreamReader) -> Iterator[None]:
+    def counted(self, body: StreamReader) -> AbstractContextManager[None]:
         """One request in hand, from when its body is here: nobody works on it before, and who sends it may be slow on purpose."""
-        here = over = False
-
-        def begin() -> None:
-            nonlocal here
-            here = not over
-            self.in_hand += here
-
-        body.on_eof(begin)
-        try:
-            yield
-        finally:
-            over = True
-            self.in_hand -= here
+        return _InHand(self, body)
 
     def _await_beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = loop.time() + BEAT

@@ -169,7 +169,7 @@ def _refusals(live: Live[Services]) -> Refuse:
     def refuse(status: int) -> web.Response:
         error: type[GatewayError] = InternalError if status == InternalError.status else UnreadableRequest
         with live.hold() as services:
-            reference = correlation_id(services.entropy.token(8))
+            reference = correlation_id(services.entropy)
             extra = {"code": error.code, "correlation_id": reference}
             services.journal.request(route="unreadable", method="other", status=error.status, seconds=0.0, extra=extra)
             page = pages.error_page(error, correlation_id=reference, now=services.clock.now())

@@ -32,6 +32,12 @@ def cookies(clock: FixedClock, *, secure: bool = True, key: bytes = b"k" * 32) -
     return LoginCookies(Sealer([key], purpose="login"), clock=clock, entropy=CountingEntropy(), secure=secure)
 
 
+def issued(clock: FixedClock, jar: dict[str, str], transaction: LoginTransaction) -> list[str]:
+    """Set-Cookie values for a login that a browser with this jar begins."""
+    ours = cookies(clock)
+    return ours.issue(ours.held(jar), transaction, Binding.QUERY)
+
+
 def login(clock: FixedClock, state: str = "state") -> LoginTransaction:
     return LoginTransaction(
         id=TransactionId(state),
@@ -66,7 +72,7 @@ def test_the_attributes_follow_the_binding(*, secure: bool, binding: Binding, at
 def test_a_login_is_read_back_by_its_state_alone() -> None:
     clock, browser = FixedClock(), Browser()
     for state in ("one", "two"):
-        browser.take(*cookies(clock).issue(browser.jar, login(clock, state), Binding.QUERY))
+        browser.take(*issued(clock, browser.jar, login(clock, state)))
     record = cookies(clock).read(browser.jar, "two")
     assert isinstance(record, LoginTransaction)
     assert record.id == "two"
@@ -102,7 +108,7 @@ def test_the_eleventh_login_drops_the_oldest() -> None:
     clock, browser = FixedClock(), Browser()
     for number in range(IN_FLIGHT + 1):
         clock.advance(1)
-        browser.take(*cookies(clock).issue(browser.jar, login(clock, f"s{number}"), Binding.QUERY))
+        browser.take(*issued(clock, browser.jar, login(clock, f"s{number}")))
     assert len(browser.jar) == IN_FLIGHT
     with pytest.raises(NoLoginInFlight):
         cookies(clock).read(browser.jar, "s0")
@@ -114,12 +120,12 @@ def test_used_and_expired_logins_do_not_count_but_do_not_pile_up() -> None:
     clock, browser = FixedClock(), Browser()
     for number in range(30):
         clock.advance(1)
-        browser.take(*cookies(clock).issue(browser.jar, login(clock, f"s{number}"), Binding.QUERY))
+        browser.take(*issued(clock, browser.jar, login(clock, f"s{number}")))
         browser.take(cookies(clock).spend(login(clock, f"s{number}"), Binding.QUERY))
     assert len(browser.jar) <= REMEMBERED + 1
     assert isinstance(cookies(clock).read(browser.jar, "s29"), SpentLogin)
     for number in range(IN_FLIGHT):
-        browser.take(*cookies(clock).issue(browser.jar, login(clock, f"t{number}"), Binding.QUERY))
+        browser.take(*issued(clock, browser.jar, login(clock, f"t{number}")))
     assert all(isinstance(cookies(clock).read(browser.jar, f"t{number}"), LoginTransaction) for number in range(IN_FLIGHT))
 
 
@@ -128,7 +134,7 @@ def test_the_cookie_header_stays_below_six_kilobytes_whatever_a_browser_did() ->
     for number in range(100):
         clock.advance(timedelta(seconds=number * 20))
         state = f"state-of-22-chars-{number:04}"
-        browser.take(*cookies(clock).issue(browser.jar, login(clock, state), Binding.QUERY))
+        browser.take(*issued(clock, browser.jar, login(clock, state)))
         if number % 3 == 0:
             browser.take(cookies(clock).spend(login(clock, state), Binding.QUERY))
         largest = max(largest, len("; ".join(f"{name}={value}" for name, value in browser.jar.items())))
@@ -137,6 +143,6 @@ def test_the_cookie_header_stays_below_six_kilobytes_whatever_a_browser_did() ->
 
 def test_unreadable_cookies_of_ours_are_removed_and_others_left_alone() -> None:
     clock = FixedClock()
-    lines = cookies(clock).issue({"__Host-qgw-login-old": "rubbish", "other": "kept"}, login(clock), Binding.QUERY)
+    lines = issued(clock, {"__Host-qgw-login-old": "rubbish", "other": "kept"}, login(clock))
     assert [line for line in lines if re.match(r"__Host-qgw-login-old=;.*Max-Age=0", line)]
     assert not any(line.startswith("other") for line in lines)

@@ -32,21 +32,21 @@ class Searched:
 def read_visit(request: web.Request, virtual_proxy: VirtualProxy, pairs: Pairs) -> Visit:
     """What says which provider to take. Raises `MalformedStart`."""
     services = request[SERVICES]
-    last = last_choice(request.cookies, virtual_proxy.name, secure=services.secure)
+    last = last_choice(request[TRAIL].cookies, virtual_proxy.name, secure=services.secure)
     return Visit(
         hint=single(pairs, "idp"),
         ask=single(pairs, "choose") == "1" or (last.ask and len(virtual_proxy.identity_providers) > 1),
         remembered=last.idp,
-        address=client_ip(request, services.trusted_proxies),
+        address=client_ip(request, services.trusted_proxies) if virtual_proxy.network_defaults else None,
     )
 
 
 def keep_wish(request: web.Request, virtual_proxy: VirtualProxy) -> None:
     """Ask next time, whatever was chosen last."""
-    secure = request[SERVICES].secure
-    last = last_choice(request.cookies, virtual_proxy.name, secure=secure)
-    line = remember(request.cookies, virtual_proxy.name, LastChoice(last.idp, ask=True), secure=secure)
-    request[TRAIL].headers.append(("Set-Cookie", line))
+    secure, trail = request[SERVICES].secure, request[TRAIL]
+    last = last_choice(trail.cookies, virtual_proxy.name, secure=secure)
+    line = remember(trail.cookies, virtual_proxy.name, LastChoice(last.idp, ask=True), secure=secure)
+    trail.headers.append(("Set-Cookie", line))
 
 
 async def find(request: web.Request) -> web.Response:

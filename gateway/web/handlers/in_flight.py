@@ -6,24 +6,27 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from gateway.digests import reference
 from gateway.errors import LoginAlreadyUsed, MalformedResponse
 from gateway.model import Binding, FormPost, IdpRequest, IdpResponse, LoginTransaction
 from gateway.web import pages
 from gateway.web.answers import page_response, redirect_response
 from gateway.web.context import SERVICES, TRAIL
+from gateway.web.cookies import Held
 from gateway.web.handles import Handle
 
 
-def sent(request: web.Request, transaction: LoginTransaction, idp_request: IdpRequest, *, by_page: bool = False) -> web.Response:
+def sent(
+    request: web.Request, transaction: LoginTransaction, idp_request: IdpRequest, *, held: Held | None = None, by_page: bool = False
+) -> web.Response:
     """Seal the login into a cookie of this browser, and send it to the identity provider in the way that its protocol asks for.
 
+    `held`: the logins that the browser shows, where they are known.
     `by_page`: the request came from a form of ours, whose `form-action` would bind a redirect; so a page goes on.
     """
-    trail = request[TRAIL]
-    trail.transaction = reference(transaction.id)
+    trail, cookies = request[TRAIL], request[SERVICES].cookies
+    trail.transaction = transaction.id
     provider = trail.table.provider(transaction.idp).port
-    lines = request[SERVICES].cookies.issue(request.cookies, transaction, provider.binding)
+    lines = cookies.issue(cookies.held(trail.cookies) if held is None else held, transaction, provider.binding)
     trail.headers += [("Set-Cookie", line) for line in lines]
     if isinstance(idp_request, FormPost):
         return page_response(pages.form_page(idp_request, provider=provider.display_name))
@@ -34,9 +37,9 @@ def sent(request: web.Request, transaction: LoginTransaction, idp_request: IdpRe
 
 def browser_handle(request: web.Request) -> Handle:
     """The handle of this browser, for as long as it keeps signing in."""
-    cookie = request[SERVICES].browser_cookie
-    handle = cookie.read(request.cookies) or cookie.mint()
-    request[TRAIL].headers.append(("Set-Cookie", cookie.issue(handle)))
+    cookie, trail = request[SERVICES].browser_cookie, request[TRAIL]
+    handle = cookie.read(trail.cookies) or cookie.mint()
+    trail.headers.append(("Set-Cookie", cookie.issue(handle)))
     return handle
 
 
@@ -59,11 +62,11 @@ def open_login(request: web.Request, response: IdpResponse) -> LoginTransaction:
     state = response.fields.get("RelayState" if response.binding is Binding.SAML_POST else "state")
     if not state:
         raise MalformedResponse("no state")
-    record = services.cookies.read(request.cookies, state)
+    record = services.cookies.read(trail.cookies, state)
     if record.virtual_proxy in trail.table.virtual_proxies:
         trail.virtual_proxy = record.virtual_proxy
     if not isinstance(record, LoginTransaction):
         raise LoginAlreadyUsed("the browser shows a used login again")
-    trail.transaction = reference(record.id)
-    shown = services.browser_cookie.read(request.cookies)  # of tabs that a new browser opened at once it keeps the last one's
-    return record if shown is None else replace(record, browser=shown.value)
+    trail.transaction = record.id
+    shown = services.browser_cookie.read(trail.cookies)  # of tabs that a new browser opened at once it keeps the last one's
+    return record if shown is None or shown.value == record.browser else replace(record, browser=shown.value)

@@ -52,9 +52,10 @@ async def send_to_provider(
     trail.idp = idp
     await services.guard.check_provider(idp)
     handle = browser_handle(request)
-    tickets = services.cookies.tickets(request.cookies, virtual_proxy.name)
+    held = services.cookies.held(trail.cookies)
+    tickets = services.cookies.tickets(held, virtual_proxy.name)
     visitor = Visitor(browser=handle.value, chosen=chosen, fresh=handle.signed_out, tickets=tickets)
-    return sent(request, *await services.pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor))
+    return sent(request, *await services.pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor), held=held)
 
 
 async def callback_get(request: web.Request) -> web.Response:
@@ -94,7 +95,7 @@ async def end_login(request: web.Request, response: IdpResponse, transaction: Lo
     ticket = await services.pipeline.finish(trail.table, idp, response, transaction)
     came_in(request, transaction)
     if transaction.chosen:
-        line = remember(request.cookies, transaction.virtual_proxy, LastChoice(idp), secure=services.secure)
+        line = remember(trail.cookies, transaction.virtual_proxy, LastChoice(idp), secure=services.secure)
         trail.headers.append(("Set-Cookie", line))
     return to_qlik(request, ticket)
 

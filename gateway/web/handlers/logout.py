@@ -65,7 +65,7 @@ def question(request: web.Request, virtual_proxy: VirtualProxy) -> str:
 
 def handle_value(request: web.Request) -> str:
     """The handle that this browser shows; '' for none."""
-    handle = request[SERVICES].browser_cookie.read(request.cookies)
+    handle = request[SERVICES].browser_cookie.read(request[TRAIL].cookies)
     return "" if handle is None else handle.value
 
 
@@ -79,7 +79,7 @@ async def leave(request: web.Request, virtual_proxy: VirtualProxy) -> web.Respon
     """End what this browser began. Its next login asks for a fresh sign-in, whatever the provider remembers."""
     services, trail = request[SERVICES], request[TRAIL]
     cookie = services.browser_cookie
-    shown = cookie.read(request.cookies)
+    shown = cookie.read(trail.cookies)
     handle = shown or cookie.mint()
     journey = Journey(virtual_proxy=virtual_proxy.name, browser=browser_digest(handle.value), began_at=services.clock.now())
     journey, onward = await services.logout.leave(trail.table, journey)

@@ -88,7 +88,7 @@ async def came_back(request: web.Request, message: LogoutMessage) -> web.Respons
     state = message.fields.get("RelayState") or message.fields.get("state")
     if not state:
         raise NoLogoutInFlight("no state")
-    transaction = services.logout_cookie.read(request.cookies, state)
+    transaction = services.logout_cookie.read(trail.cookies, state)
     trail.headers.append(("Set-Cookie", services.logout_cookie.removal()))
     journey, onward = await services.logout.came_back(trail.table, request.match_info["idp"], message, transaction)
     return go_on(request, journey, onward)
