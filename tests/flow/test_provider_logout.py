@@ -170,7 +170,7 @@ async def test_a_provider_that_could_not_end_its_session_is_named_on_the_last_pa
     last = await browser.follow(await log_out(saml, browser))
     assert last.status == 200
     assert "Provider adfs" in last.text
-    assert re.search(r"provider_trouble +code=QGW-276", capsys.readouterr().out)
+    assert re.search(r'"code":"QGW-276".*"provider_trouble"', capsys.readouterr().out)
 
 
 # ---- SAML: from the provider --------------------------------------------------------------------------------------------------
