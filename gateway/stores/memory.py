@@ -8,48 +8,79 @@ by the same browser, if its provider took the same code twice.
 from __future__ import annotations
 
 import hashlib
-import heapq
 import math
 from datetime import datetime
+from typing import Final
 
 from gateway.errors import StoreFull
 from gateway.ports import Clock
 
-CAPACITY = 400_000
-"""Marks held at most: about 50 MiB, enough for 200 logins a second that take 15 minutes each."""
+CAPACITY = 800_000
+"""Marks held at most: about 20 MiB, enough for 400 logins a second that take 15 minutes each."""
+SWEEP_SECONDS = 1.0
+"""Between two looks through everything for marks that have expired, where the store is full. It takes twenty milliseconds."""
+DRAWERS: Final = 1 << 15
+_MARK: Final = 14
+_END: Final = 5
+_RECORD: Final = _MARK + _END
 
 
 class MemoryReplayStore:
-    """Bounded: drops only expired marks and refuses (`StoreFull`, 503) rather than forget a live one."""
+    """Bounded: drops only expired marks and refuses (`StoreFull`, 503) rather than forget a live one.
+
+    Marks lie in drawers, of which each is one text of bytes: a mark in a set, with an object of its own, took four times the
+    memory. A record is what of a digest does not say which drawer it lies in, and the second in which it ends.
+    """
 
     def __init__(self, clock: Clock, *, capacity: int = CAPACITY) -> None:
         self._clock = clock
         self._capacity = capacity
-        self._marks: set[bytes] = set()
-        self._ending: dict[int, list[bytes]] = {}
-        self._seconds: list[int] = []
+        self._drawers = [b""] * DRAWERS
+        self._held = 0
+        self._swept = -math.inf
 
     async def claim(self, key: str, until: datetime) -> bool:
-        mark = hashlib.blake2b(key.encode(), digest_size=16).digest()
-        self._drop_expired(self._clock.now().timestamp())
-        if mark in self._marks:
+        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        place, mark = int.from_bytes(digest[_MARK:]) % len(self._drawers), digest[:_MARK]
+        now = self._clock.now().timestamp()
+        self._drop_expired(place, now)
+        if _holds(self._drawers[place], mark, now):
             return False
-        if len(self._marks) >= self._capacity:
-            raise StoreFull(f"{self._capacity} live marks")
-        self._marks.add(mark)
-        self._expect_end(mark, math.ceil(until.timestamp()))
+        self._make_room(now)
+        self._drawers[place] += mark + max(0, math.ceil(until.timestamp())).to_bytes(_END)
+        self._held += 1
         return True
 
-    def _expect_end(self, mark: bytes, second: int) -> None:
-        """Marks that end in one second are kept together: an entry of its own for each would take as much memory as the mark."""
-        if second not in self._ending:
-            self._ending[second] = []
-            heapq.heappush(self._seconds, second)
-        self._ending[second].append(mark)
+    def _make_room(self, now: float) -> None:
+        if self._held >= self._capacity and abs(now - self._swept) >= SWEEP_SECONDS:
+            self._swept = now
+            for place in range(len(self._drawers)):
+                self._drop_expired(place, now)
+        if self._held >= self._capacity:
+            raise StoreFull(f"{self._capacity} live marks")
 
-    def _drop_expired(self, now: float) -> None:
-        while self._seconds and self._seconds[0] <= now:
-            self._marks.difference_update(self._ending.pop(heapq.heappop(self._seconds)))
+    def _drop_expired(self, place: int, now: float) -> None:
+        """Those at the drawer's beginning: marks come in the order of their ends, but for a few, and those wait for others."""
+        drawer, at = self._drawers[place], 0
+        while at < len(drawer) and _end(drawer, at) <= now:
+            at += _RECORD
+        if at:
+            self._drawers[place] = drawer[at:]
+            self._held -= at // _RECORD
 
     def __len__(self) -> int:
-        return len(self._marks)
+        return self._held
+
+
+def _holds(drawer: bytes, mark: bytes, now: float) -> bool:
+    """Whether the mark is there and has not expired."""
+    at = drawer.find(mark)
+    while at >= 0:
+        if at % _RECORD == 0 and _end(drawer, at) > now:
+            return True
+        at = drawer.find(mark, at + 1)
+    return False
+
+
+def _end(drawer: bytes, at: int) -> int:
+    return int.from_bytes(drawer[at + _MARK : at + _RECORD])

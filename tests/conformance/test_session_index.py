@@ -189,7 +189,7 @@ async def test_the_memory_index_keeps_nothing_of_what_has_ended() -> None:
     await index.remember(replace(ENTRY, expires_at=NOON + timedelta(hours=48)))
     assert len(index) == 1
     assert journal.events == []
-    assert len(index._found_by) == 4
+    assert len(index._found_by) == 5
 
 
 async def test_one_user_who_signs_in_again_and_again_pushes_nobody_out(index: SessionIndex) -> None:
