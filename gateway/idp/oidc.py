@@ -7,7 +7,7 @@ once when a token names one that we do not know, so that a rotation in the middl
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -59,6 +59,8 @@ class OidcProvider:
         self._entropy = entropy
         self._journal = journal
         self._registration = oidc.registration(relying_party)
+        signs = isinstance(relying_party.client_auth, oidc.PrivateKeyJwt)
+        self._credentials = None if signs else oidc.constant_credentials(relying_party)
         self._key_ids: frozenset[str] = frozenset()
         self._unknown_keys = Bucket(size=_UNKNOWN_KEY_BURST, refill=_UNKNOWN_KEY_REFILL)
         # Anybody can send a logout token: with permits of their own, they take none from sign-ins.
@@ -115,33 +117,40 @@ class OidcProvider:
         """An ID token is a few kilobytes and judged at once."""
 
     async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
-        """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one random seed, and the time."""
+        """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one secret, and the time."""
         base = (await self._description.current()).authorization_base
-        seed = self._entropy.token(oidc.SEED_SIZE)
-        secrets = oidc.login_secrets(seed)
+        secrets = oidc.login_secrets(self._entropy.token(oidc.SEED_SIZE))
         request = oidc.authorization_request(base, state=transaction, secrets=secrets, rp=self._rp, strength=strength)
-        return request, oidc.write_memo(seed, asked_at=self._clock.now())
+        return request, oidc.write_memo(secrets, asked_at=self._clock.now())
 
     async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo, strength: Strength) -> VerifiedIdentity:
         """OIDC Core §3.1.2.7 to §3.1.3.7, and §5.3 where userinfo is asked for."""
         secrets, asked_at = oidc.read_memo(memo)
         metadata = await self._metadata()
         code = oidc.verify_authorization_response(response, state=transaction, rp=self._rp, metadata=metadata)
-        credentials = oidc.credentials(self._rp, now=self._clock.now(), jti=self._entropy.token(oidc.JTI_SIZE))
+        credentials = self._credentials or self._new_credentials()
         request = oidc.token_request(self._rp, metadata, code=code, code_verifier=secrets.code_verifier, credentials=credentials)
         tokens = oidc.read_token_response(await self._http.send(request))
-        expected = oidc.Expected(nonce=secrets.nonce, code=code, access_token=tokens.access_token, strength=strength, asked_at=asked_at)
+        expected = oidc.Expected(
+            nonce=secrets.nonce,
+            code=code,
+            access_token=tokens.access_token,
+            strength=strength,
+            asked_at=asked_at,
+            logout=metadata.end_session_endpoint is not None,
+        )
         identity = await self._with_keys(
             lambda keys: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=self._clock.now()), self._unknown_keys
         )
-        if metadata.end_session_endpoint is None:
-            identity = replace(identity, logout_memo=None)  # nobody would ask for it, and it is the largest part of what is kept
         if metadata.userinfo_endpoint is None:
             return identity
         userinfo = await self._http.send(oidc.userinfo_request(metadata.userinfo_endpoint, tokens.access_token))
         return await self._with_keys(
             lambda keys: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys, now=self._clock.now()), self._unknown_keys
         )
+
+    def _new_credentials(self) -> oidc.Credentials:
+        return oidc.credentials(self._rp, now=self._clock.now(), jti=self._entropy.token(oidc.JTI_SIZE))
 
     async def _with_keys(self, verify: Callable[[oidc.PublicKeys], T], permits: Bucket) -> T:
         """OIDC Core §10.1.1: verify; on an unknown key, or a signature that the known one did not make, look for newer keys."""

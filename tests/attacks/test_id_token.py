@@ -29,6 +29,7 @@ from gateway.errors import (
 )
 from gateway.model import Secret, VerifiedIdentity
 from gateway.protocol import oidc
+from gateway.protocol.oidc.signed import verify_signed
 from tests.protocol.oidc.forge import (
     EXPECTED,
     ISSUER,
@@ -170,6 +171,17 @@ OTHER_HEADERS = [
 def test_a_changed_header_is_refused_though_the_provider_signed_it(change: dict[str, Any], error: type[GatewayError]) -> None:
     """RFC 7515 §4, RFC 8725 §3."""
     refused(error, good_token(header=change))
+
+
+def test_a_header_that_one_registration_takes_is_judged_anew_for_another() -> None:
+    """What was found out about a header is kept, for the names that are pinned and the types that are wanted."""
+    token = Secret(str(good_token()))
+    for _ in range(2):
+        assert verify_signed(token, keys=KEYS, algorithms=("RS256",)).claims["sub"] == "alice"
+        with pytest.raises(TokenAlgorithm):
+            verify_signed(token, keys=KEYS, algorithms=("ES256",))
+        with pytest.raises(TokenType):
+            verify_signed(token, keys=KEYS, algorithms=("RS256",), types=frozenset({"logout+jwt"}))
 
 
 @pytest.mark.parametrize("secret_form", ["PEM", "DER"])

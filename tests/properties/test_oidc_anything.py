@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joserfc.util import urlsafe_b64decode
 
-from gateway.errors import GatewayError, UnreadableLogin
+from gateway.errors import GatewayError, TokenMalformed, UnreadableLogin
 from gateway.model import Binding, HttpResponse, IdpResponse, Memo, Secret, TransactionId, VerifiedIdentity
 from gateway.protocol import oidc
+from gateway.protocol.oidc.signed import decoded
 from gateway.protocol.oidc.strict_json import NotStrictJson, read_object
 from gateway.strength import Strength
 from tests.protocol.oidc.forge import (
@@ -54,6 +57,23 @@ def objects(*names: str) -> st.SearchStrategy[dict[str, Any]]:
 def verify(token: str) -> None:
     with suppress(GatewayError):
         assert isinstance(oidc.verify_id_token(Secret(token), EXPECTED, rp=RP, keys=KEYS, now=NOW), VerifiedIdentity)
+
+
+def read(read_part: Callable[[], bytes]) -> bytes | None:
+    """What a reader of base64url makes of it; None: it refuses."""
+    try:
+        return read_part()
+    except (TokenMalformed, ValueError):
+        return None
+
+
+part = st.text("ABCDefghQwxyz0189-_", max_size=40) | st.text("Aw_+/= .\n\0é", max_size=8) | st.binary(max_size=40).map(base64url)
+
+
+@given(part)
+def test_a_part_of_a_token_is_read_as_joserfc_reads_it(part: str) -> None:
+    """RFC 7515 §2: the same is accepted, and it means the same."""
+    assert read(lambda: decoded(part)) == read(lambda: urlsafe_b64decode(part.encode("ascii")))
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: b.decode("latin-1")))

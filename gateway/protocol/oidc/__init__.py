@@ -14,7 +14,7 @@ Authorization code flow with PKCE only. No clock, no randomness, no network, no 
 """
 
 from gateway.protocol.oidc.authorization import authorization_base, authorization_request, verify_authorization_response
-from gateway.protocol.oidc.client_authentication import JTI_SIZE, Credentials, credentials
+from gateway.protocol.oidc.client_authentication import JTI_SIZE, Credentials, constant_credentials, credentials
 from gateway.protocol.oidc.client_key import public_jwks, read_client_key
 from gateway.protocol.oidc.discovery import Metadata, discovery_request, read_metadata
 from gateway.protocol.oidc.id_token import Expected, verify_id_token
@@ -55,6 +55,7 @@ __all__ = [
     "Tokens",
     "authorization_base",
     "authorization_request",
+    "constant_credentials",
     "credentials",
     "discovery_request",
     "jwks_request",

@@ -34,14 +34,20 @@ class Credentials:
 
 def credentials(rp: RelyingParty, *, now: datetime, jti: bytes) -> Credentials:
     """Proof for one request. `jti` is fresh entropy: a strict provider takes an assertion once."""
+    key = rp.client_auth
+    if not isinstance(key, PrivateKeyJwt):
+        return constant_credentials(rp)
+    assertion = client_assertion(rp, key, now=now, jti=jti)
+    return Credentials(fields={"client_id": rp.client_id, "client_assertion_type": _ASSERTION_TYPE, "client_assertion": assertion})
+
+
+def constant_credentials(rp: RelyingParty) -> Credentials:
+    """Proof that is the same for every request of a registration; of one that signs assertions, no proof at all."""
     match rp.client_auth:
         case ClientSecretBasic(secret=secret):
             return Credentials(headers={"Authorization": basic(rp.client_id, secret)})
         case ClientSecretPost(secret=secret):
             return Credentials(fields={"client_id": rp.client_id, "client_secret": secret.reveal()})
-        case PrivateKeyJwt() as key:
-            assertion = client_assertion(rp, key, now=now, jti=jti)
-            return Credentials(fields={"client_id": rp.client_id, "client_assertion_type": _ASSERTION_TYPE, "client_assertion": assertion})
         case _:
             return Credentials(fields={"client_id": rp.client_id})
 

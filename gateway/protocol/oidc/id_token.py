@@ -29,13 +29,17 @@ _MAX_SUBJECT: Final = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What this login knows, and its ID token must fit. `asked_at`: when the browser was sent to the provider."""
+    """What this login knows, and its ID token must fit. `asked_at`: when the browser was sent to the provider.
+
+    `logout`: the provider can be asked to end the session, so a memo for that is left: the largest part of what is kept.
+    """
 
     nonce: str = field(repr=False)
     code: Secret
     access_token: Secret
     strength: Strength
     asked_at: datetime
+    logout: bool = True
 
 
 def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys: PublicKeys, now: datetime) -> VerifiedIdentity:
@@ -61,7 +65,7 @@ def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys
         claims=claims,
         proof_id=signed.digest,
         proof_expires_at=last_use(claims, rp.clock_skew),
-        logout_memo=write_logout_memo(token, claims),
+        logout_memo=write_logout_memo(token, claims) if expected.logout else None,
     )
 
 
@@ -77,6 +81,8 @@ def check_audience(claims: Claims, rp: RelyingParty) -> None:
     Others may be named beside us only where `azp` says that the token was issued to us (rule 4).
     """
     audience = claims.get("aud")
+    if audience == rp.client_id:
+        return
     named = audience if isinstance(audience, list) else [audience]
     if not all(isinstance(name, str) for name in named) or rp.client_id not in named:
         raise TokenAudience(f"aud is {str(audience)[:200]!r}")

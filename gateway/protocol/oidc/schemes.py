@@ -21,18 +21,12 @@ from typing import Final
 from joserfc.jwa import JWS_ALGORITHMS, JWSAlgModel
 from joserfc.jws import JWSRegistry
 
-_MAX_HEADER: Final = 4096  # joserfc's 512 has no room for an x5c chain
-_MAX_SIGNATURE: Final = 1400  # RSA-8192 in base64url; joserfc's 1,024 stops at RSA-6144
-
 
 class _OneScheme(JWSRegistry):
-    """joserfc's reading rules, tied to one algorithm: whatever name stands in a header, only this one signs and verifies.
+    """joserfc's rules for headers, tied to one algorithm: whatever name stands in a header, only this one signs.
 
     It also spares the warning that joserfc gives each time it meets the old name `EdDSA`.
     """
-
-    max_header_length = _MAX_HEADER
-    max_signature_length = _MAX_SIGNATURE
 
     def __init__(self, model: JWSAlgModel) -> None:
         super().__init__(algorithms=[model.name], strict_check_header=False)
@@ -44,12 +38,16 @@ class _OneScheme(JWSRegistry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme:
-    """One way to sign. `curve` is None for RSA; `digest` is the hash of `at_hash` (OIDC Core §3.1.3.6)."""
+    """One way to sign. `curve` is None for RSA; `digest` is the hash of `at_hash` (OIDC Core §3.1.3.6).
+
+    `model` verifies; `registry` signs with it, and knows the types of header members.
+    """
 
     name: str
     key_type: str
     curve: str | None
     digest: Callable[[bytes], bytes]
+    model: JWSAlgModel
     registry: JWSRegistry
 
     def fits(self, key_type: str, curve: str | None) -> bool:
@@ -85,7 +83,7 @@ def _schemes() -> Mapping[str, Scheme]:
     )
     return MappingProxyType(
         {
-            name: Scheme(name=name, key_type=kty, curve=curve, digest=digest, registry=_OneScheme(models[name]))
+            name: Scheme(name=name, key_type=kty, curve=curve, digest=digest, model=models[name], registry=_OneScheme(models[name]))
             for name, kty, curve, digest in rows
         }
     )

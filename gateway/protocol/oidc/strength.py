@@ -13,7 +13,7 @@ from typing import Final
 from gateway.errors import SignInTooOld, SignInTooWeak, TokenTimes
 from gateway.model import Claims
 from gateway.protocol.oidc.registration import RelyingParty
-from gateway.strength import Strength
+from gateway.strength import ANY_SIGN_IN, Strength
 
 STRENGTH_PARAMS: Final = ("acr_values", "max_age", "prompt")
 """Parameters that change from login to login; the same names in `authorization_params` are joined with them."""
@@ -27,6 +27,8 @@ def strength_params(rp: RelyingParty, strength: Strength) -> Mapping[str, str]:
     A sign-in that must be fresh asks for an age of zero as well: with it, the token has to say when that was.
     """
     constant = rp.authorization_params
+    if strength == ANY_SIGN_IN and constant.keys().isdisjoint(STRENGTH_PARAMS):
+        return {}
     prompts = strength.prompts | set(constant.get("prompt", "").split())
     params = {
         "acr_values": " ".join(dict.fromkeys((*_asked_contexts(strength), *constant.get("acr_values", "").split()))),
@@ -41,9 +43,11 @@ def check_strength(claims: Claims, strength: Strength) -> None:
     context = claims.get("acr")
     if strength.require_acr is not None and context not in strength.require_acr:
         raise SignInTooWeak("acr is missing" if context is None else f"acr is {str(context)[:_LONGEST_SHOWN]!r}")
+    if not strength.require_amr:
+        return
     methods = claims.get("amr")
     missing = strength.require_amr.difference(item for item in methods if isinstance(item, str)) if isinstance(methods, list) else None
-    if strength.require_amr and missing is None:
+    if missing is None:
         raise SignInTooWeak("amr is missing or no list")
     if missing:
         raise SignInTooWeak(f"amr lacks {', '.join(sorted(missing))}")

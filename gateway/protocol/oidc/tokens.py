@@ -19,6 +19,7 @@ from gateway.protocol.oidc.registration import RelyingParty
 _LIMIT: Final = 128_000
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 _ACCESS_TOKEN: Final = re.compile(r"[!-~]+")  # RFC 6749 A.12 without the blank: it goes into a header
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]+")  # what `quote_plus` leaves as it is
 _ERRORS: Final = frozenset(
     {
         "invalid_request",
@@ -41,7 +42,9 @@ class Tokens:
 
 def token_request(rp: RelyingParty, metadata: Metadata, *, code: Secret, code_verifier: str, credentials: Credentials) -> HttpRequest:
     """Redeem the code (OIDC Core §3.1.3.1, RFC 7636 §4.5). The verifier needs no escaping: base64url."""
-    body = f"{_constant_part(rp.redirect_uri)}&code={quote_plus(code.reveal())}&code_verifier={code_verifier}"
+    value = code.reveal()
+    escaped = value if _UNRESERVED.fullmatch(value) else quote_plus(value)
+    body = f"{_constant_part(rp.redirect_uri)}&code={escaped}&code_verifier={code_verifier}"
     if credentials.fields:
         body += f"&{urlencode(credentials.fields)}"
     return HttpRequest(

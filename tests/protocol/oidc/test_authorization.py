@@ -42,7 +42,7 @@ def test_the_request_carries_what_the_standard_asks_for_and_nothing_else() -> No
 def test_the_challenge_is_the_verifiers_sha256() -> None:
     """RFC 7636, appendix B."""
     verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
-    known = oidc.LoginSecrets(nonce="n", code_verifier=verifier)
+    known = oidc.LoginSecrets(code_verifier=verifier)
     assert known.code_challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
