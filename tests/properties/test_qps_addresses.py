@@ -6,6 +6,7 @@ the standard and independent of the code under test; `tests/interop` asks a real
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from string import ascii_letters
 from urllib.parse import parse_qsl, unquote, unquote_plus
@@ -14,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import IdentityError, MalformedStart, QlikError, TargetRefused, UnknownNode
-from gateway.model import AuthModuleRedirect, HttpResponse, QlikUser, Secret
+from gateway.model import AuthModuleRedirect, HttpResponse, QlikUser, Secret, attributes_size
 from gateway.protocol.qps import (
     Targets,
     TicketReply,
@@ -25,9 +26,11 @@ from gateway.protocol.qps import (
     read_redirect,
     read_target,
     read_ticket_response,
+    ticket_body,
     ticket_location,
     ticket_request,
 )
+from gateway.protocol.qps.users import MOST_AROUND, MOST_BYTES, check_name, check_unusual_name
 
 NODES = [read_node("https://qlik1.corp.example:4243/qps/"), read_node("https://qlik2.corp.example/qps/")]
 QLIK = read_target("https://qlik.example.com")
@@ -199,6 +202,24 @@ def is_ticket(pair: str) -> bool:
 words = st.one_of(st.text(max_size=12), st.sampled_from(["INTERNAL", "none", "group", "OS", "a b", "x\\y", "\ud800", "e\u0301"]))
 
 
+@given(st.text(st.sampled_from("aZ0 .~!@;\\\t\x7f\u200b\u00e4\u0308"), max_size=8) | st.integers(250, 260).map("a".__mul__))
+def test_a_plain_name_passes_every_check_of_names(name: str) -> None:
+    def passes(check: Callable[[str, str], None]) -> str | None:
+        try:
+            return check(name, "user id")
+        except IdentityError as refusal:
+            return refusal.detail
+
+    assert passes(check_name) == passes(check_unusual_name)
+
+
+@given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=600)), max_size=9))
+def test_attributes_whose_bytes_are_not_counted_would_fit(attributes: list[tuple[str, str]]) -> None:
+    texts = [(name, value) for name, value in attributes if (name + value).isprintable()]
+    bound = MOST_AROUND * len(texts) + MOST_BYTES * sum(len(name + value) for name, value in texts)
+    assert attributes_size(texts) <= bound
+
+
 @given(words, words, st.lists(st.tuples(words, st.text()), max_size=4))
 def test_whoever_passes_the_gate_can_be_asked_a_ticket_for(directory: str, user_id: str, attributes: list[tuple[str, str]]) -> None:
     user = QlikUser(directory=directory, user_id=user_id, attributes=tuple(attributes))
@@ -208,6 +229,7 @@ def test_whoever_passes_the_gate_can_be_asked_a_ticket_for(directory: str, user_
         return
     request = ticket_request(user, None, node=NODES[0], prefix="sales", xrfkey=ascii_letters[:16])
     assert request.body is not None
+    assert request.body == json.dumps(ticket_body(user, None)).encode()
     body = json.loads(request.body)
     assert (body["UserDirectory"], body["UserId"]) == (directory, user_id)
     assert [pair for item in body["Attributes"] for pair in item.items()] == attributes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as quoted
 
 from gateway.errors import NodeAnswer
 from gateway.model import HttpRequest, HttpResponse, JsonValue, QlikUser, Secret
@@ -51,8 +52,18 @@ def ticket_request(user: QlikUser, target_id: str | None, *, node: Node, prefix:
             "Content-Type": "application/json",
             "X-Qlik-Xrfkey": xrfkey,
         },
-        body=json.dumps(ticket_body(user, target_id)).encode("ascii"),
+        body=_encode(user, target_id),
     )
+
+
+def _encode(user: QlikUser, target_id: str | None) -> bytes:
+    """`ticket_body` as JSON, written at once: a user may have hundreds of attributes. Raises what `check_user` raises."""
+    check_user(user)
+    begun = {name: f"{{{quoted(name)}: " for name in dict(user.attributes)}
+    attributes = ", ".join([f"{begun[name]}{quoted(value)}}}" for name, value in user.attributes])
+    target = "" if target_id is None else f', "TargetId": {quoted(target_id)}'
+    who = f'"UserDirectory": {quoted(user.directory)}, "UserId": {quoted(user.user_id)}'
+    return f'{{{who}, "Attributes": [{attributes}]{target}}}'.encode("ascii")
 
 
 def read_ticket_response(response: HttpResponse) -> TicketReply:
@@ -73,16 +84,12 @@ def read_ticket_response(response: HttpResponse) -> TicketReply:
 def _read_members(body: bytes) -> dict[str, object]:
     """The members of the JSON object by their names in lower case. One that comes twice is refused: either might count."""
     try:
-        pairs = json.loads(body, object_pairs_hook=_Members)
+        pairs = json.loads(body, object_pairs_hook=tuple)  # an array is a list
     except (ValueError, RecursionError):
         raise NodeAnswer("something that is not JSON") from None
-    if not isinstance(pairs, _Members):
+    if not isinstance(pairs, tuple):
         raise NodeAnswer("JSON that is not an object")
     members = {name.lower(): value for name, value in pairs}
     if len(members) != len(pairs):
         raise NodeAnswer("an object that has a name twice")
     return members
-
-
-class _Members(list[tuple[str, object]]):
-    """One JSON object, duplicates and all."""

@@ -6,6 +6,7 @@ X-Qlik-Security, next to names that Qlik Sense sets itself (Qlik "Header authent
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -24,6 +25,10 @@ ATTRIBUTE_BUDGET = 12 * 1024
 LONGEST_NAME = 256
 """Characters of a directory, a user id or an attribute name. Ours: Qlik documents no limit."""
 
+MOST_AROUND, MOST_BYTES = len("=; "), len("%F0%9F%98%80")
+"""Bytes of X-Qlik-Security that an attribute takes at most besides its texts, and that a character of these does."""
+
+_PLAIN = re.compile(r"[!-\[\]-~]+(?: +[!-\[\]-~]+)*")
 _UNCARRIED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
 _INVISIBLE = frozenset({"Cf", "Mn"})  # zero-width characters and combining marks
 
@@ -33,16 +38,24 @@ def check_user(user: QlikUser) -> None:
     check_directory(user.directory)
     check_name(user.directory, "directory")
     check_name(user.user_id, "user id")
-    for name in dict.fromkeys(name for name, _ in user.attributes):
+    for name in dict(user.attributes):
         check_attribute_name(name)
-    if not "".join([value for _, value in user.attributes]).isprintable():  # what is printable can be carried
+    together = "".join([name + value for name, value in user.attributes])
+    if not together.isprintable():  # what is printable can be carried
         for name, value in user.attributes:
             check_attribute_value(name, value)
-    check_size(user.attributes)
+    if MOST_AROUND * len(user.attributes) + MOST_BYTES * len(together) > ATTRIBUTE_BUDGET:  # else it cannot be too much
+        check_size(user.attributes)
 
 
 def check_name(value: str, what: str) -> None:
     """A directory or user id: not blank, no blanks at the ends, no backslash, nothing that controls or hides, NFC, of bounded length."""
+    if len(value) > LONGEST_NAME or not _PLAIN.fullmatch(value) or value in {".", ".."}:
+        check_unusual_name(value, what)
+
+
+def check_unusual_name(value: str, what: str) -> None:
+    """`check_name` for any name. Raises `MalformedUser`."""
     if not value or len(value) > LONGEST_NAME:
         raise MalformedUser(f"the {what} has {len(value)} characters, 1 to {LONGEST_NAME} are possible")
     if _is_blank(value[0]) or _is_blank(value[-1]):
