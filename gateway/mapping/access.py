@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,6 +11,8 @@ from gateway.errors import AccessDenied, ExpressionFailed
 from gateway.mapping.cel import Expression, Inputs, Scope, evaluate
 from gateway.mapping.claims import SMALL_TEXT, SMALL_TOTAL, SMALL_VALUES, Subject, weigh
 from gateway.model import QlikUser
+
+_USER = re.compile(r"(?<!\w)user\s*(?:\.|//)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +34,7 @@ def check_access(rules: Sequence[AccessRule], subject: Subject, user: QlikUser, 
     """Every rule passes, in their order. Raises `AccessDenied` where one refuses, `ExpressionFailed` where one decides nothing."""
     if not rules:
         return
-    inputs = _inputs(subject, user, idp)
+    inputs = _inputs(rules, subject, user, idp)
     for rule in rules:
         _check_rule(rule, inputs)
 
@@ -49,24 +52,26 @@ def _check_rule(rule: AccessRule, inputs: Inputs) -> None:
         raise AccessDenied(f"{what} gave {str(outcome).lower()}", rule=rule.id, message=rule.message)
 
 
-def _inputs(subject: Subject, user: QlikUser, idp: str) -> Inputs:
-    attributes: dict[str, list[str]] = {}
-    for name, value in user.attributes:
-        if name in attributes:
-            attributes[name].append(value)
-        else:
-            attributes[name] = [value]
-    data: dict[str, object] = {
-        "claims": subject.claims,
-        "idp": idp,
-        "groups_overage": subject.groups_overage,
-        "user.directory": user.directory,
-        "user.id": user.user_id,
-        "user.attributes": attributes,
-    }
+def _inputs(rules: Sequence[AccessRule], subject: Subject, user: QlikUser, idp: str) -> Inputs:
+    """What no rule names is not worked out."""
+    named = " ".join([rule.expression.source for rule in rules])
+    data: dict[str, object] = {"claims": subject.claims, "idp": idp}
+    large = subject.large
     if subject.name_id is not None:
         data["name_id"] = subject.name_id
-    return Inputs(Scope.ACCESS, data, large=subject.large or _is_large(user))
+    if "groups_overage" in named:
+        data["groups_overage"] = subject.groups_overage
+    if _USER.search(named):
+        data |= {"user.directory": user.directory, "user.id": user.user_id, "user.attributes": _by_name(user)}
+        large = large or _is_large(user)
+    return Inputs(Scope.ACCESS, data, large=large)
+
+
+def _by_name(user: QlikUser) -> dict[str, list[str]]:
+    attributes: dict[str, list[str]] = {}
+    for name, value in user.attributes:
+        attributes.setdefault(name, []).append(value)
+    return attributes
 
 
 def _is_large(user: QlikUser) -> bool:

@@ -35,8 +35,10 @@ _SPENT: Final = ROUNDS - FEW_ROUNDS
 _OPT_MAP: Final = re.compile(r"\bopt(?:Flat)?Map\b")
 _UNFIT_SOURCE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SCALARS: Final = {"BOOL": bool, "INT": int, "UINT": int, "DOUBLE": float, "STRING": str}
+_LISTS_OF_TEXTS: Final = ("LIST<STRING>", "LIST<DYN>")
 _LIST: Final = re.compile(r"LIST<(.*)>")
 _BALLAST: Final = "__spent"
+_BETWEEN: Final = "\x1f"
 
 Scalar: TypeAlias = str | int | float | bool
 Result: TypeAlias = Scalar | tuple[Scalar, ...]
@@ -97,7 +99,7 @@ class Expression:
     """A compiled expression; made by `compile_expression` alone. Equal where source and scope are.
 
     `bounded` stands in for `program` where claims are long: the same expression with most of its steps spent. None for an
-    expression that makes no lists.
+    expression that makes no lists. `joined` gives the texts of its list in one; None for one that gives no list.
     """
 
     source: str
@@ -105,6 +107,7 @@ class Expression:
     demand: Demand = field(repr=False, compare=False)
     program: _Program = field(repr=False, compare=False)
     bounded: _Program | None = field(repr=False, compare=False)
+    joined: Expression | None = field(default=None, repr=False, compare=False)
 
 
 def compile_expression(source: str, scope: Scope, *, single: bool = False) -> Expression:
@@ -116,12 +119,25 @@ def compile_expression(source: str, scope: Scope, *, single: bool = False) -> Ex
     """
     _check_source(source)
     program = _compile(source, scope, bounded=False)
-    _check_result(program.return_type().name(), scope, single=single)
+    result = program.return_type().name()
+    _check_result(result, scope, single=single)
     demand = demand_of(_tree(program), frozenset(_types(scope)))
     bounded = None
     if demand.lists:
         bounded = _compile(f"{_BALLAST}.all(s, s) ? ({source}\n) : dyn(null)", scope, bounded=True)
-    return Expression(source=source, scope=scope, demand=demand, program=program, bounded=bounded)
+    joined = _join(source, scope) if result in _LISTS_OF_TEXTS else None
+    return Expression(source=source, scope=scope, demand=demand, program=program, bounded=bounded, joined=joined)
+
+
+def _join(source: str, scope: Scope) -> Expression | None:
+    """None where that would cost too much."""
+    whole = f"[{source}\n].map(l, l.join('\\x1f') + '\\x1f' + string(size(l)))[0]"
+    program = _compile(whole, scope, bounded=False)
+    try:
+        demand = demand_of(_tree(program), frozenset(_types(scope)))
+    except ExpressionProblem:
+        return None
+    return Expression(source=whole, scope=scope, demand=demand, program=program, bounded=None)
 
 
 def _tree(program: _Program) -> Tree:
@@ -192,17 +208,39 @@ class Inputs:
         """Raises `ExpressionFailed` where this data could make the evaluation too expensive."""
         if expression.scope is not self._scope:
             raise ExpressionFailed(f"an expression for {expression.scope} cannot be used for {self._scope}")
-        demand = expression.demand
-        if not (demand.always or (demand.usually and not self._large)):
-            rounds, little = demand.rounds(self._parts)
+        if not self._is_cheap(expression):
+            rounds, little = expression.demand.rounds(self._parts)
             if expression.bounded is not None and rounds == FEW_ROUNDS:
                 data = {**self._data, _BALLAST: [True] * _SPENT}
                 return expression.bounded.eval(_environment(self._scope, bounded=True).Activation(data))
             if not little:
                 return expression.program.eval(_environment(self._scope, bounded=False).Activation(self._data))
+        return expression.program.eval(self._activation())
+
+    def texts(self, expression: Expression) -> tuple[str, ...]:
+        """The result where it is a list of texts, as groups are: to hand out each takes the runtime as long as to work it out.
+
+        Empty where there are none, or where anything is not as it should be and has to be looked at one by one. How many there
+        are comes along: that agrees only if none of them holds the separator, and nothing was cut off.
+        """
+        joined = expression.joined
+        if joined is None or joined.scope is not self._scope or not self._is_cheap(joined):
+            return ()
+        try:
+            value = joined.program.eval(self._activation())
+            text = value.value() if value.type().name() == "STRING" else None
+        except Exception:  # noqa: BLE001 as in `_compile`; whatever it is, the expression itself will tell
+            return ()
+        *texts, count = text.split(_BETWEEN) if isinstance(text, str) else ("",)
+        return tuple(texts) if count == str(len(texts)) else ()
+
+    def _is_cheap(self, expression: Expression) -> bool:
+        return expression.demand.always or (expression.demand.usually and not self._large)
+
+    def _activation(self) -> object:
         if self._shared is None:
             self._shared = _environment(self._scope, bounded=False).Activation(self._data)
-        return expression.program.eval(self._shared)
+        return self._shared
 
 
 def evaluate(expression: Expression, inputs: Inputs, *, what: str) -> Result:
@@ -211,7 +249,7 @@ def evaluate(expression: Expression, inputs: Inputs, *, what: str) -> Result:
     `what` names the rule in the error's detail.
     """
     try:
-        return _read(inputs.run(expression))
+        return inputs.texts(expression) or _read(inputs.run(expression))
     except ExpressionFailed as failure:
         raise ExpressionFailed(f"{what}: {failure.detail}") from None
     except Exception as error:  # noqa: BLE001 as in `_compile`; whatever it is, the expression gave nothing

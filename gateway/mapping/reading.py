@@ -54,18 +54,18 @@ class Taken:
 
 def values_of(source: Source, place: Place, login: Login) -> Taken:
     """Raises `IdentityError`."""
-    match source:
-        case FirstOf():
-            return _first(source, place, login)
-        case Stepped():
-            return _stepped(source, place, login)
+    if isinstance(source, Stepped):
+        return _stepped(source, place, login)
+    if isinstance(source, FirstOf):
+        return _first(source, place, login)
     found = _found(source, place, login)
     if isinstance(found, Missing):
         return Taken(found)
-    scalars = found if isinstance(found, tuple) else (found,)
-    if are_plain_texts(scalars):
-        return Taken(cast("tuple[str, ...]", scalars))
-    return Taken(tuple(_text(scalar, source, place) for scalar in scalars))
+    if not isinstance(found, tuple):
+        return Taken((_text(found, source, place),))
+    if are_plain_texts(found):
+        return Taken(cast("tuple[str, ...]", found))
+    return Taken(tuple([_text(scalar, source, place) for scalar in found]))
 
 
 def _first(source: FirstOf, place: Place, login: Login) -> Taken:
@@ -104,13 +104,12 @@ def _changed(actions: tuple[Action, ...], values: tuple[str, ...], before: tuple
 
 
 def _found(source: Constant | ClaimPath | NameId | Cel, place: Place, login: Login) -> Result | Missing:
-    match source:
-        case Constant():
-            return source.value
-        case NameId():
-            return Missing("the provider sent no NameID") if login.subject.name_id is None else login.subject.name_id
-        case ClaimPath():
-            return _claim(source.path, login.subject, place)
+    if isinstance(source, ClaimPath):
+        return _claim(source.path, login.subject, place)
+    if isinstance(source, Constant):
+        return source.value
+    if isinstance(source, NameId):
+        return Missing("the provider sent no NameID") if login.subject.name_id is None else login.subject.name_id
     found = evaluate(source.expression, login.inputs, what=place.what)
     if place.single and not isinstance(found, str):
         raise ExpressionFailed(f"{place.what}: the expression gave {_kind(found)}, not one string")

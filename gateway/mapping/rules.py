@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.errors import AttributesTooLarge, AttributeUnmapped, DirectoryNotListed, DirectoryUnmapped, IdentityError, UserIdUnmapped
+from gateway.errors import AttributesTooLarge, AttributeUnmapped, DirectoryNotListed, DirectoryUnmapped, UserIdUnmapped
 from gateway.mapping.actions import Change, dropped_note
 from gateway.mapping.cel import Inputs, Scope
 from gateway.mapping.claims import Subject
@@ -34,6 +34,30 @@ class Rules:
     user_id: Source
     attributes: tuple[tuple[str, Source], ...] = ()
     budget: Budget | None = None
+    questions: tuple[Question, ...] = field(init=False, repr=False, compare=False)
+    listed: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What every login asks, and which directories may come out, made once."""
+        directory, user_id = self.user_directory, self.user_id
+        questions = (
+            Question("user_directory", directory, Place("user_directory", DirectoryUnmapped, single=True), str(directory)),
+            Question("user_id", user_id, Place("user_id", UserIdUnmapped, single=True), str(user_id)),
+            *(Question(name, source, Place(f"attributes.{name}", AttributeUnmapped), str(source)) for name, source in self.attributes),
+        )
+        constant = frozenset([directory.value] if isinstance(directory, Constant) else [])
+        object.__setattr__(self, "questions", questions)
+        object.__setattr__(self, "listed", constant if self.directory_one_of is None else self.directory_one_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One rule of a mapping: what it gives, where it reads, in whose name it fails, and how traces show it."""
+
+    name: str
+    source: Source
+    place: Place
+    shown: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,24 +110,27 @@ def apply(rules: Rules, subject: Subject, *, idp: str) -> Mapped:
 def steps(rules: Rules, subject: Subject, *, idp: str) -> Iterator[Step]:
     """The steps of `apply` one by one: directory, user id, then the attributes in their order. Raises like `apply`."""
     login = _login(subject, idp)
-    directory = _single("user_directory", rules.user_directory, login, DirectoryUnmapped)
-    _check_listed(directory, rules)
-    yield directory
-    yield _single("user_id", rules.user_id, login, UserIdUnmapped)
+    directory, user_id, *attributes = rules.questions
+    step = _single(directory, login)
+    _check_listed(step, rules)
+    yield step
+    yield _single(user_id, login)
     room = None if rules.budget is None else rules.budget.most
-    for name, source in rules.attributes:
-        step = _attribute(name, source, login)
+    for question in attributes:
+        step = _attribute(question, login)
         if rules.budget is not None and room is not None:
-            step = _within(step, name, replace(rules.budget, most=room), f"all attributes, {rules.budget}")
-            room -= sum(attribute_size(name, value) for value in step.output or ())
+            step = _within(step, question.name, replace(rules.budget, most=room), f"all attributes, {rules.budget}")
+            room -= sum(attribute_size(question.name, value) for value in step.output or ())
         yield step
 
 
 def assemble(rules: Rules, taken: Sequence[Step]) -> QlikUser:
     """The user that all the steps of a mapping give."""
-    (directory,), (user_id,), *values = (step.output or () for step in taken)
-    pairs = tuple((name, value) for (name, _), found in zip(rules.attributes, values, strict=True) for value in found)
-    return QlikUser(directory=directory, user_id=user_id, attributes=pairs)
+    (directory,), (user_id,), *values = [step.output or () for step in taken]
+    pairs: list[tuple[str, str]] = []
+    for (name, _), found in zip(rules.attributes, values, strict=True):
+        pairs += [(name, value) for value in found]
+    return QlikUser(directory=directory, user_id=user_id, attributes=tuple(pairs))
 
 
 def _login(subject: Subject, idp: str) -> Login:
@@ -113,35 +140,33 @@ def _login(subject: Subject, idp: str) -> Login:
     return Login(subject, Inputs(Scope.MAPPING, data, large=subject.large))
 
 
-def _single(what: str, source: Source, login: Login, refusal: type[IdentityError]) -> Step:
+def _single(question: Question, login: Login) -> Step:
     """One text. A claim may be a list of one (SAML attributes always are lists); an expression must give a string itself."""
-    taken = values_of(source, Place(what, refusal, single=True), login)
+    what, refusal = question.place.what, question.place.refusal
+    taken = values_of(question.source, question.place, login)
     values = taken.values
     if isinstance(values, Missing):
         raise refusal(f"{what}: {values.reason}")
     if len(values) != 1:
-        raise refusal(f"{what}: {source} has {len(values)} values, not one")
-    return Step(name=what, source=str(source), output=values, changes=taken.changes)
+        raise refusal(f"{what}: {question.shown} has {len(values)} values, not one")
+    return Step(name=what, source=question.shown, output=values, changes=taken.changes)
 
 
 def _check_listed(directory: Step, rules: Rules) -> None:
     """A directory that is not a constant must be one of those listed: claims alone never choose it freely."""
     (name,) = directory.output or ("",)
-    listed = rules.directory_one_of
-    if listed is None:
-        listed = frozenset([rules.user_directory.value] if isinstance(rules.user_directory, Constant) else [])
-    if name not in listed:
+    if name not in rules.listed:
         raise DirectoryNotListed(f"user_directory: {name[:100]!r} is not in one_of")
 
 
-def _attribute(name: str, source: Source, login: Login) -> Step:
-    what = f"attributes.{name}"
-    taken = values_of(source, Place(what, AttributeUnmapped), login)
+def _attribute(question: Question, login: Login) -> Step:
+    what, source = question.place.what, question.source
+    taken = values_of(source, question.place, login)
     if isinstance(taken.values, Missing):
-        return Step(name=what, source=str(source), output=None, note=f"left out: {taken.values.reason}", changes=taken.changes)
-    step = Step(name=what, source=str(source), output=taken.values, changes=taken.changes)
+        return Step(name=what, source=question.shown, output=None, note=f"left out: {taken.values.reason}", changes=taken.changes)
+    step = Step(name=what, source=question.shown, output=taken.values, changes=taken.changes)
     if isinstance(source, Stepped) and source.budget is not None:
-        step = _within(step, name, source.budget, str(source.budget))
+        step = _within(step, question.name, source.budget, str(source.budget))
     if len(step.output or ()) > MAX_VALUES:
         raise AttributesTooLarge(f"{what}: {len(step.output or ())} values, more than {MAX_VALUES}")
     return step

@@ -367,3 +367,16 @@ def test_expressions_may_be_shared_by_threads() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_list_of_texts_is_handed_out_in_one() -> None:
+    inputs = Inputs(Scope.MAPPING, {"claims": {"groups": ["a", "b", "c d"]}, "idp": "entra"}, large=False)
+    expression = compile_expression("claims.groups.filter(g, g != 'b')", Scope.MAPPING)
+    assert inputs.texts(expression) == ("a", "c d")
+    assert evaluate(expression, inputs, what="it") == ("a", "c d")
+
+
+@pytest.mark.parametrize("source", ["claims.groups", "claims.groups[0]", "['a\\x1fb']", "[]", "[dyn(1)]", "claims.none.map(x, x)"])
+def test_what_is_no_list_of_plain_texts_is_not_handed_out_in_one(source: str) -> None:
+    inputs = Inputs(Scope.MAPPING, {"claims": {"groups": ["a", "b"]}, "idp": "entra"}, large=False)
+    assert inputs.texts(compile_expression(source, Scope.MAPPING)) == ()

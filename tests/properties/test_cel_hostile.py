@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from gateway.mapping import (
     check_access,
     compile_expression,
 )
+from gateway.mapping.cel import Expression, Inputs, evaluate
 from gateway.mapping.claims import MAX_NODES, MAX_STRING
 from gateway.mapping.rules import MAX_VALUES
 from gateway.model import QlikUser
@@ -102,6 +104,34 @@ def test_any_expression_on_any_claims_gives_texts_or_a_gateway_error(source: str
     assert all(type(value) is str for _, value in user.attributes)
     assert len(user.attributes) <= MAX_VALUES
     assert body["UserId"] == "alice"
+
+
+LISTS = st.sampled_from(
+    [
+        *("claims.?groups.orValue([]).filter(g, g != '')", "claims.?groups.orValue([]).map(g, g)", "[claims.?a.orValue('x'), 'y']"),
+        *("['a\\x1fb', 'c']", "['']", "['', '']", "[]", "['a', '']", "['a\\x00b']", "[dyn(1), 'a']", "['x\\x1f1']", "[dyn(b'a')]"),
+        *("['a', 'b'].map(x, dyn(null))", "[claims.?a]", "['a', 'b'] // as it is", "claims.?groups.orValue([]).map(g, g + '\\x1f')"),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(LISTS | EXPRESSIONS.map("[{}]".format), CLAIMS, NAME_IDS)
+def test_a_list_in_one_text_is_the_list_itself(source: str, claims: dict[str, Any], name_id: str | None) -> None:
+    try:
+        expression = compile_expression(source, Scope.MAPPING)
+        subject = Subject(claims=claims, name_id=name_id)
+    except (ExpressionProblem, GatewayError):
+        return
+
+    def outcome(joined: Expression | None) -> object:
+        inputs = Inputs(Scope.MAPPING, {"claims": subject.claims, "idp": "entra", "name_id": name_id or ""}, large=subject.large)
+        try:
+            return evaluate(replace(expression, joined=joined), inputs, what="it")
+        except ExpressionFailed as failure:
+            return failure.detail
+
+    assert outcome(expression.joined) == outcome(None)
 
 
 @settings(deadline=None, max_examples=400)
