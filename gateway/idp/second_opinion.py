@@ -8,7 +8,6 @@ The only importer of python3-saml and xmlsec, and the wall around them: whatever
 
 from __future__ import annotations
 
-import base64
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,7 @@ from onelogin.saml2.response import OneLogin_Saml2_Response
 from onelogin.saml2.settings import OneLogin_Saml2_Settings
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
 from onelogin.saml2.xml_utils import OneLogin_Saml2_XML
+from onelogin.saml2.xmlparser import fromstring
 
 from gateway.errors import OpinionsDiffer
 from gateway.protocol import saml
@@ -30,11 +30,14 @@ xmlsec.cleanup_callbacks()
 
 _SCHEMA_FILE: Final = Path(onelogin.saml2.__file__).parent / "schemas" / "saml-schema-protocol-2.0.xsd"
 _SCHEMA: Final = etree.XMLSchema(etree.parse(_SCHEMA_FILE))  # compiled once; in strict mode the library does it for every response
+# As the library's own, but for its elements, which look for comments at every step: this parser leaves none in.
+_PARSER: Final = etree.XMLParser(resolve_entities=False, remove_comments=True, no_network=True, remove_pis=True, huge_tree=False)
 
 
 @lru_cache(maxsize=64)
 def _compiled(path: str) -> Any:  # noqa: ANN401  lxml has no types
-    return etree.XPath(path, namespaces=OneLogin_Saml2_Constants.NSMAP)
+    prefixes = {prefix: uri for prefix, uri in OneLogin_Saml2_Constants.NSMAP.items() if f"{prefix}:" in path}
+    return etree.XPath(path, namespaces=prefixes, regexp=False)
 
 
 def _query(dom: Any, path: str, context: Any = None, tagid: str | None = None) -> Any:  # noqa: ANN401  the library's own signature
@@ -42,8 +45,44 @@ def _query(dom: Any, path: str, context: Any = None, tagid: str | None = None) -
     return _compiled(path)(source) if tagid is None else _compiled(path)(source, tagid=tagid)
 
 
-# The library compiles its twenty constant expressions anew for every response.
+@lru_cache(maxsize=64)
+def _key(certificate: str) -> xmlsec.Key:
+    return xmlsec.Key.from_memory(certificate, xmlsec.constants.KeyDataFormatCertPem, None)
+
+
+def _is_signed_by(signature: Any, _tree: Any, certificate: str, *_: Any, **__: Any) -> bool:  # noqa: ANN401  the library's own signature
+    context = xmlsec.SignatureContext()
+    context.key = _key(certificate)
+    context.set_enabled_key_data([xmlsec.constants.KeyDataX509])
+    try:
+        context.verify(signature)
+    except xmlsec.Error:
+        return False
+    return True
+
+
+def _element_text(element: Any) -> Any:  # noqa: ANN401  the library's own signature
+    return element.text
+
+
+# For every response the library compiles its twenty constant expressions and loads the provider's certificate anew, and for every text
+# it looks for comments, of which no parser leaves any.
 OneLogin_Saml2_XML.query = staticmethod(_query)
+OneLogin_Saml2_XML.element_text = staticmethod(_element_text)
+OneLogin_Saml2_Utils.validate_node_sign = staticmethod(_is_signed_by)
+
+
+class _Response(OneLogin_Saml2_Response):  # type: ignore[misc]  # the library has no types
+    """A response in clear, from its bytes: what the library's own constructor makes of base64."""
+
+    def __init__(self, settings: OneLogin_Saml2_Settings, document: bytes) -> None:
+        self._settings = settings
+        self._error = None
+        self.response = document
+        self.document = fromstring(document, _PARSER, forbid_dtd=True, forbid_entities=True)
+        self.decrypted_document = None
+        self.encrypted = None
+        self.valid_scd_not_on_or_after = None
 
 
 class Python3Saml:
@@ -62,7 +101,7 @@ class Python3Saml:
             raise OpinionsDiffer(type(error).__name__) from None
 
     def _read(self, evidence: saml.Evidence) -> saml.Reading:
-        response = OneLogin_Saml2_Response(self._settings, base64.b64encode(evidence.document))
+        response = _Response(self._settings, evidence.document)
         if not _SCHEMA.validate(response.document):
             fault = _SCHEMA.error_log.last_error  # its message quotes values
             raise OpinionsDiffer(f"not valid by the schema: {fault.type_name} in line {fault.line}" if fault else "not valid by the schema")

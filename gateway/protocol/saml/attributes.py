@@ -63,7 +63,7 @@ def read_attributes(assertion: Element) -> tuple[Attribute, ...]:
             name = element.get("Name")
             if not name:
                 raise SamlAttribute("an attribute without a Name")
-            values = tuple(read_value(value) for value in element)
+            values = tuple([read_value(value) for value in element])
             before = found.get(name)
             found[name] = Attribute(
                 name=name,
@@ -77,6 +77,12 @@ def read_value(value: Element) -> str:
     """The text of an AttributeValue without blanks at its ends; a value may be a NameID (eduPersonTargetedID). Raises `SamlAttribute`."""
     if value.tag != names.ATTRIBUTE_VALUE:
         raise SamlAttribute(f"{xml.local_name(value)} instead of a value")
+    if len(value):
+        return _only_name_id(value)
+    return (value.text or "").strip(BLANKS)
+
+
+def _only_name_id(value: Element) -> str:
     if len(value) == 1 and value[0].tag == names.NAME_ID and not ((value.text or "") + (value[0].tail or "")).strip(BLANKS):
         value = value[0]
     return xml.leaf_text(value, SamlAttribute).strip(BLANKS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.errors import GatewayError, SamlDecryption, SamlStructure, SamlUnsigned
 from gateway.protocol.saml import names, xml
@@ -17,10 +18,15 @@ from gateway.protocol.saml.parameters import IdentityProviderMetadata, ServicePr
 from gateway.protocol.saml.signature import SignatureParts, read_signature, verify_signature
 from gateway.protocol.saml.xml import Element
 
+_NO_EVIDENCE: Final = Evidence(document=b"", signed=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """A proven assertion. `envelope` is the Response around it: believed only where `response_signed`."""
+    """A proven assertion. `envelope` is the Response around it: believed only where `response_signed`.
+
+    `evidence`: for the second opinion; empty, so that it would be refused, where none is asked for.
+    """
 
     assertion: Element
     envelope: Element
@@ -37,22 +43,21 @@ def verify_signatures(root: Element, *, sp: ServiceProvider, idp: IdentityProvid
     outer, inner = read_signature_of(root), read_signature_of(enclosed)
     if outer is None and inner is None:
         raise SamlUnsigned
-    document = _as_it_came(root, outer) if outer else _in_our_envelope(enclosed, inner, sp.idp_entity_id)
+    evidence = _evidence_in_clear(root, outer, enclosed, inner, sp)
     envelope = verify_signature(outer, idp.certificates) if outer else root
     assertion = verify_signature(inner, idp.certificates) if inner else read_only_assertion(envelope)
-    evidence = Evidence(document=document, signed=True)
     return Proven(assertion=assertion, envelope=envelope, response_signed=outer is not None, evidence=evidence)
 
 
 def _verify_encrypted(root: Element, encrypted: Element, *, sp: ServiceProvider, idp: IdentityProviderMetadata) -> Proven:
     outer = read_signature_of(root)
-    sealed = _as_it_came(root, outer) if outer else None
+    sealed = _as_it_came(root, outer) if outer and sp.second_opinion else None
     envelope = verify_signature(outer, idp.certificates) if outer else root
     ciphertext = read_only_assertion(envelope)
     plain = decrypt_assertion(ciphertext, sp.decryption_keys, allow_cbc=sp.allow_cbc_encryption, response_signed=outer is not None)
     clear = read_plaintext(plain, encrypted.nsmap)
     inner = read_signature_of(clear)
-    evidence = Evidence(document=_in_our_envelope(clear, inner, sp.idp_entity_id), signed=inner is not None, sealed=sealed)
+    evidence = _evidence_of_plaintext(clear, inner, sealed, sp)
     if inner:
         assertion = verify_signature(inner, idp.certificates)
     elif outer:  # covered by the Response's signature, so its prefixes must be those that were signed
@@ -99,6 +104,22 @@ def read_plaintext(plain: bytes, namespaces: Mapping[str | None, str]) -> Elemen
         raise SamlStructure("an assertion inside the encrypted one")
     check_signature_places(clear, clear)
     return clear
+
+
+def _evidence_in_clear(
+    root: Element, outer: SignatureParts | None, assertion: Element, inner: SignatureParts | None, sp: ServiceProvider
+) -> Evidence:
+    """Written before the signatures are verified, for that takes them out of the tree."""
+    if not sp.second_opinion:
+        return _NO_EVIDENCE
+    document = _as_it_came(root, outer) if outer else _in_our_envelope(assertion, inner, sp.idp_entity_id)
+    return Evidence(document=document, signed=True)
+
+
+def _evidence_of_plaintext(clear: Element, inner: SignatureParts | None, sealed: bytes | None, sp: ServiceProvider) -> Evidence:
+    if not sp.second_opinion:
+        return _NO_EVIDENCE
+    return Evidence(document=_in_our_envelope(clear, inner, sp.idp_entity_id), signed=inner is not None, sealed=sealed)
 
 
 def _in_our_envelope(assertion: Element, signature: SignatureParts | None, issuer: str) -> bytes:

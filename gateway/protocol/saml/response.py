@@ -103,8 +103,9 @@ def read_response(saml_response: str) -> Element:
     """Decode and parse `SAMLResponse` (Bindings §3.5.4), limits first. Raises `SamlTooLarge`, `SamlMalformed`, `SamlMarkup`."""
     if len(saml_response) > MAX_ENCODED:
         raise SamlTooLarge(f"{len(saml_response)} characters, limit {MAX_ENCODED}")
+    wrapped = "\n" in saml_response or "\r" in saml_response
     try:
-        raw = binascii.a2b_base64(saml_response.replace("\r", "").replace("\n", ""), strict_mode=True)
+        raw = binascii.a2b_base64(saml_response.replace("\r", "").replace("\n", "") if wrapped else saml_response, strict_mode=True)
     except ValueError:
         raise SamlMalformed("not in base64") from None
     root = xml.read_document(raw)

@@ -30,4 +30,4 @@ def read_optional_instant(text: str | None, error: type[GatewayError] = SamlTime
 
 def write_instant(instant: datetime) -> str:
     """To the second. `instant`: aware, UTC."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -206,6 +208,26 @@ def test_the_second_engine_refuses_a_badly_signed_envelope_around_a_ciphertext()
 @pytest.mark.parametrize("document", [b"", b"<", b"<!DOCTYPE a><a/>", b"<a/>", b"\xff", b"<Response/>"], ids=repr)
 def test_whatever_the_second_engine_stumbles_over_is_a_refusal(document: bytes) -> None:
     assert refusal(Evidence(document=document, signed=True))
+
+
+def test_the_second_engine_reads_a_text_whole_that_a_comment_divides() -> None:
+    raw = etree.tostring(signed(which="none")).replace(b"alice@example.com</saml:NameID>", b"alice@example.com<!-- -->.evil</saml:NameID>")
+    assert Python3Saml(us(), them())(Evidence(document=raw, signed=False)).name_id == "alice@example.com.evil"
+
+
+def test_the_second_engine_gives_one_verdict_from_many_threads() -> None:
+    engine, good, bad = Python3Saml(us(), them()), seen(signed()), seen(signed())
+    bad = replace(bad, document=bad.document.replace(b"alice@", b"malice@", 1))
+
+    def verdict(evidence: Evidence) -> str:
+        try:
+            return engine(evidence).name_id
+        except OpinionsDiffer:
+            return "refused"
+
+    with ThreadPoolExecutor(4) as threads:
+        verdicts = list(threads.map(verdict, [good, bad] * 100))
+    assert verdicts == ["alice@example.com", "refused"] * 100
 
 
 def test_what_is_not_valid_by_the_schema_is_refused() -> None:
