@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -24,6 +25,7 @@ from gateway.digests import base64url
 from gateway.errors import UnknownSealingKey, UnreadableLogin
 from gateway.model import Journey, LoginTransaction, LogoutTransaction, Memo, Purpose, TransactionId
 
+_read: Final = partial(from_json, cache_strings="none")  # the library would keep thousands of texts, secrets of logins among them
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 KEY_SIZE = 32
 NONCE_SIZE = 12
@@ -126,7 +128,7 @@ def open_login(sealer: Sealer, sealed: str, *, context: str) -> LoginRecord:
     """Read a login back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
     plain = sealer.open(sealed, context=context)
     try:
-        return _record(from_json(plain))
+        return _record(_read(plain))
     except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
         raise UnreadableLogin("sealed by another version") from error
 
@@ -198,7 +200,7 @@ def seal_logout(sealer: Sealer, logout: LogoutTransaction, *, context: str, nonc
 def open_logout(sealer: Sealer, sealed: str, *, context: str) -> LogoutTransaction:
     """Read it back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
     try:
-        name, journey, idp, registration, expires, memo = from_json(sealer.open(sealed, context=context))
+        name, journey, idp, registration, expires, memo = _read(sealer.open(sealed, context=context))
         virtual_proxy, browser, began, *lists = journey
         ended, left, visited, still_open = (tuple(map(str, names)) for names in lists)
         began_at, expires_at = (datetime.fromtimestamp(int(stamp) / 1000, UTC) for stamp in (began, expires * 1000))
@@ -234,7 +236,7 @@ def seal_link(sealer: Sealer, link: TrialLink, *, nonce: bytes) -> str:
 def open_link(sealer: Sealer, sealed: str) -> TrialLink:
     """Read a token back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
     try:
-        name, virtual_proxy, idp, expires = from_json(sealer.open(sealed, context=_LINK))
+        name, virtual_proxy, idp, expires = _read(sealer.open(sealed, context=_LINK))
         expires_at = datetime.fromtimestamp(int(expires), UTC)
     except (ValueError, TypeError, OverflowError) as error:
         raise UnreadableLogin("sealed by another version") from error
