@@ -75,14 +75,17 @@ def are_plain_texts(values: Sequence[object]) -> bool:
         together = "".join(cast("Sequence[str]", values))
     except TypeError:
         return False
-    return together.isprintable() and 0 < max(map(len, cast("Sequence[str]", values)), default=0) <= _SHORT
+    if not together.isprintable() or not together:
+        return False
+    return len(together) <= _SHORT or max(map(len, cast("Sequence[str]", values))) <= _SHORT
 
 
 def weigh(texts: Collection[str]) -> tuple[int, int]:
     """How many bytes of UTF-8 the longest text, and all together have at most; told from their lengths."""
-    together = "".join(texts)
-    width = 1 if together.isascii() else 4
-    return max(map(len, texts), default=0) * width, len(together) * width
+    if (together := "".join(texts)).isascii():
+        return max(map(len, texts), default=0), len(together)
+    lengths = [len(text) if text.isascii() else 4 * len(text) for text in texts]
+    return max(lengths), sum(lengths)
 
 
 class _Gate:
@@ -101,6 +104,28 @@ class _Gate:
         return self.nodes > SMALL_VALUES or self.longest > SMALL_TEXT or self.total > SMALL_TOTAL
 
     def members(self, members: Claims, path: tuple[str, ...], depth: int = 1) -> dict[str, JsonValue]:
+        return self.plain(members, depth) or self.copied(members, path, depth)
+
+    def plain(self, members: Claims, depth: int) -> dict[str, JsonValue] | None:
+        """What `copied` does, at once, with members that are short, printable texts, lists of these, or usual scalars; None for others."""
+        texts = list(members)
+        nodes = 1 + len(members)
+        for value in members.values():
+            kind = type(value)
+            if kind is str:
+                texts.append(cast("str", value))
+            elif kind is list:
+                texts += cast("list[str]", value)
+                nodes += len(cast("list[str]", value))
+            elif not (value is None or kind is bool or (kind is int and _SMALLEST <= cast("int", value) <= _LARGEST)):
+                return None
+        if depth >= MAX_DEPTH or self.nodes + nodes > MAX_NODES or not are_plain_texts(texts):
+            return None
+        self.nodes += nodes
+        self._measure(texts)
+        return {name: value.copy() if isinstance(value, list) else value for name, value in members.items()}
+
+    def copied(self, members: Claims, path: tuple[str, ...], depth: int) -> dict[str, JsonValue]:
         self._count(path, depth)
         copy: dict[str, JsonValue] = {}
         for name, value in members.items():

@@ -53,6 +53,7 @@ from gateway.mapping.actions import (
     Upper,
     perform,
 )
+from gateway.mapping.claims import MAX_DEPTH, _Gate
 from gateway.model import QlikUser, attribute_size
 from gateway.protocol import qps
 
@@ -63,8 +64,19 @@ SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 VALUES: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=6) | st.dictionaries(NAMES | TEXTS, inner, max_size=4), max_leaves=20
 )
+PLAIN = st.sampled_from(["alice", "Zo\u00eb", "", "x" * 600]) | st.none() | st.booleans() | st.integers(-(2**65), 2**65)
 CLAIMS = st.dictionaries(NAMES | TEXTS, VALUES, max_size=8)
 NAME_IDS = st.none() | TEXTS
+
+
+@given(CLAIMS | st.dictionaries(NAMES, PLAIN | st.lists(PLAIN, max_size=4), max_size=8), st.sampled_from([1, 2, MAX_DEPTH - 1, MAX_DEPTH]))
+def test_claims_that_pass_the_gate_at_once_would_pass_it_one_by_one(claims: dict[str, Any], depth: int) -> None:
+    at_once, one_by_one = _Gate(), _Gate()
+    taken = at_once.plain(claims, depth)
+    if taken is not None:
+        assert json.dumps(taken) == json.dumps(one_by_one.copied(claims, (), depth))
+    told = [(gate.nodes, gate.longest, gate.total, gate.notes) for gate in (at_once, one_by_one)]
+    assert told[0] == told[1]
 
 
 def cel(source: str) -> Cel:
