@@ -16,12 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import ExpressionFailed
-from gateway.mapping import ExpressionProblem, Scope, compile_expression
+from gateway.mapping import ExpressionProblem, Scope, Subject, compile_expression
+from gateway.mapping.access import _is_large
 from gateway.mapping.allowance import FEW_ROUNDS, LITTLE, MOST, ROUNDS, Parts
 from gateway.mapping.cel import Inputs, evaluate
 from gateway.mapping.cost import Cost, cost_of, makes_lists, size_of
+from gateway.mapping.prices import Unpriced
 from gateway.mapping.sizes import Extent, extent
-from gateway.mapping.syntax import Call, Ident, Listing, Literal, Select, Struct, UnreadableError, read_tree
+from gateway.mapping.syntax import Call, Fold, Ident, Listing, Literal, Select, Struct, Tree, UnreadableError, read_tree
+from gateway.model import QlikUser
 
 ENVIRONMENT = cel.NewEnv(
     variables={"claims": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)}, extensions=[ext_strings.ExtStrings(), ext_optional.ExtOptional()]
@@ -297,3 +300,149 @@ def test_a_list_that_could_grow_too_long_leaves_few_rounds() -> None:
     assert not cost(many, g=["x"] * 3_000).within(MOST)
     assert cost(many, rounds=FEW_ROUNDS, g=["x"] * 3_000).within(MOST)
     assert result(many, g=["x"] * 1_900) == 1_900
+
+
+# ---- memory, by what is made ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "made"),
+    [
+        ("claims.g.all(x, claims.a + claims.a != '')", 100 * 16_000),
+        ("claims.g.all(x, (claims.l + claims.l).size() > 0)", 100 * 2_000 * 34),
+        ("claims.g.all(x, claims.a.split('').size() > 0)", 100 * 8_000 * 36),
+        ("claims.g.all(x, claims.a.upperAscii() != '')", 100 * 8_000),
+        ("claims.l.map(x, x.upperAscii()).size()", 1_000 * 1_000 / 2 * 36),
+        ("claims.long.all(x, x.upperAscii() != '')", 50 * 8_000),
+        ("claims.g.all(x, [x, x, x, x, x, x].size() > 0)", 100 * 6 * 36),
+        ("claims.g.all(x, {'a': x, 'b': x}.size() > 0)", 100 * 2 * 150),
+        ("claims.g.all(x, claims[claims.a] == 1 || true)", 100 * 8_000),
+        ("claims.g.all(x, '%s'.format([claims.a]) != '')", 100 * 8_000),
+        ("claims.g.map(x, claims.g.map(y, claims.a + y)).size()", 100 * 100 * 8_000),
+        (".claims.a + .claims.a", 5 * 16_000),
+    ],
+)
+def test_no_evaluation_makes_more_than_was_reckoned(source: str, made: float) -> None:
+    """Elements of lists and objects at what they were measured to take; the last one is what Python holds of a result."""
+    claims = {"a": LONG, "g": ["x"] * 100, "l": ["x"] * 1_000, "long": [LONG] * 50}
+    assert cost(source, **claims).memory >= made
+
+
+def test_what_is_compared_and_what_a_filter_asks_costs_time() -> None:
+    texts = {"g": ["x"] * 1_000, "a": LONG, "b": LONG}
+    assert cost("claims.g.all(x, claims.a == claims.b)", **texts).work > 1_000 * len(LONG)
+    asked = cost("claims.g.exists(x, claims.a.contains(claims.b + x))", **texts)
+    assert cost("claims.g.filter(x, claims.a.contains(claims.b + x))", **texts).work > asked.work * 0.9
+
+
+def test_several_macros_have_no_more_rounds_than_one() -> None:
+    chain = "claims.g.map(x, x).map(x, x).map(x, x).map(x, x).size()"
+    assert cost(chain, rounds=FEW_ROUNDS, g=["x"] * 3_000).within(MOST)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "claims.b.replace('', claims.a)",
+        "'%.999f%.999f%.999f%f'.format([1e308, 1e308, 1e308, 1e308])",
+        "'%s'.format([claims.a + claims.a + claims.a + claims.a + claims.a])",
+        "'%b%x%X%e%o'.format([9223372036854775807, 'ü', 'ab', 1e308, -1])",
+        "strings.quote('\\n\\t\"' + claims.a)",
+        "string(1e308) + string(timestamp(0)) + string(duration('1h'))",
+        "claims.mixed.map(x, [x, x])",
+        "[claims.mixed, claims.mixed].map(x, x.map(y, [y, x]))",
+        "[{'a' + claims.a: claims.mixed}].map(x, x)",
+        "claims.groups.map(x, has(claims.a))",
+    ],
+)
+def test_a_value_of_many_is_no_larger_than_its_bounds(source: str) -> None:
+    assert is_bounded(source)
+
+
+def test_a_member_that_is_missing_or_asked_for_has_no_size() -> None:
+    assert cost("claims.z + claims.z", b=LONG).memory < len(LONG)
+    assert size_of(tree("has(claims.b)"), Parts({"claims": {"b": LONG}}), rounds=ROUNDS).chars.each == 0
+
+
+def test_the_longest_list_of_a_claim_is_found_however_deep() -> None:
+    assert extent({"a": {"b": ["x"] * 5}, "ü": "é"}) == Extent(2, 5, 12, 11)
+    assert extent(["é", "ab"]) == Extent(2, 2, 3, 4)
+    assert extent([]) == Extent(0, 1, 1, 0)
+
+
+# ---- what is not known ------------------------------------------------------------------------------------------------
+
+NUMBER, TEXT = Literal(None), Literal(b"x")
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        Call("shuffle", (TEXT,), frozenset()),
+        Fold("x", Listing((TEXT,)), "@r", Listing(()), NUMBER, Call("_+_", (Ident("@r"), Ident("@r")), frozenset()), Ident("@r")),
+        Fold("x", Listing((TEXT,)), "@r", TEXT, NUMBER, Call("_+_", (Ident("@r"), Ident("@r")), frozenset()), Ident("@r")),
+        Fold("x", Listing((TEXT,)), "@r", Listing((TEXT,)), NUMBER, Call("_+_", (Ident("@r"), Listing((TEXT,))), frozenset()), Ident("@r")),
+    ],
+    ids=["function", "a list that doubles", "a text that doubles", "a list that is not empty at first"],
+)
+def test_what_is_not_known_has_no_cost(unknown: Tree) -> None:
+    with pytest.raises(Unpriced):
+        cost_of(unknown, Parts({}), rounds=ROUNDS)
+
+
+# ---- which claims are asked about -------------------------------------------------------------------------------------
+
+
+def test_attributes_are_not_bounded_by_the_claims() -> None:
+    assert compile_expression("'x' in claims.groups", Scope.ACCESS).demand.always
+    demand = compile_expression("'x' in user.attributes.group", Scope.ACCESS).demand
+    assert demand.usually
+    assert not demand.always
+
+
+def test_claims_of_the_usual_size_may_be_too_long_for_an_expression_too() -> None:
+    source = "claims.a.replace('a', claims.a).replace('a', claims.a).size()"
+    assert not compile_expression(source, Scope.MAPPING).demand.usually
+    with pytest.raises(ExpressionFailed, match="the claims are too long"):
+        result(source, large=False, a="a" * 500)
+
+
+def test_an_expression_without_lists_is_reckoned_with_all_its_rounds() -> None:
+    with pytest.raises(ExpressionFailed, match="the claims are too long"):
+        result("claims.g.all(x, claims.a.split('').size() > 0)", g=["x"] * 4_500, a="a" * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("claims", "large"),
+    [
+        ({"a": "a" * 500}, False),
+        ({"a": "a" * 501}, True),
+        ({"a": "é" * 125}, False),
+        ({"a": "é" * 126}, True),
+        ({"a": ["é" * 126]}, True),
+        ({"a" * 501: 1}, True),
+        ({"a": ["a" * 500] * 65}, False),
+        ({"a": ["a" * 500] * 66}, True),
+        ({"a": {str(number): "a" * 500 for number in range(66)}}, True),
+        ({"a": ["a"] * 498}, False),
+        ({"a": ["a"] * 499}, True),
+    ],
+)
+def test_claims_are_large_by_their_number_or_length(claims: dict[str, Any], *, large: bool) -> None:
+    assert Subject(claims=claims).large is large
+
+
+@pytest.mark.parametrize(
+    ("user_id", "values", "large"),
+    [
+        ("a" * 500, ["x"], False),
+        ("a" * 501, ["x"], True),
+        ("a", ["x" * 501], True),
+        ("a", ["x" * 400] * 80, False),
+        ("a", ["x" * 400] * 90, True),
+    ],
+)
+def test_what_rules_made_is_large_by_its_length(user_id: str, values: list[str], *, large: bool) -> None:
+    """An access rule on texts that multiply is refused where a mapping made long ones of short claims."""
+    user = QlikUser(directory="D", user_id=user_id, attributes=tuple(("g", value) for value in values))
+    assert _is_large(user) is large
