@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import onelogin.saml2
 import xmlsec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 from lxml import etree
 from onelogin.saml2.constants import OneLogin_Saml2_Constants
 from onelogin.saml2.response import OneLogin_Saml2_Response
@@ -47,7 +49,11 @@ def _query(dom: Any, path: str, context: Any = None, tagid: str | None = None) -
 
 @lru_cache(maxsize=64)
 def _key(certificate: str) -> xmlsec.Key:
-    return xmlsec.Key.from_memory(certificate, xmlsec.constants.KeyDataFormatCertPem, None)
+    """The public key alone: libxmlsec copies what it is given for every signature, and a certificate is dear to copy."""
+    public = load_pem_x509_certificate(certificate.encode()).public_key()
+    return xmlsec.Key.from_memory(
+        public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), xmlsec.constants.KeyDataFormatPem, None
+    )
 
 
 def _is_signed_by(signature: Any, _tree: Any, certificate: str, *_: Any, **__: Any) -> bool:  # noqa: ANN401  the library's own signature
@@ -83,6 +89,13 @@ class _Response(OneLogin_Saml2_Response):  # type: ignore[misc]  # the library h
         self.decrypted_document = None
         self.encrypted = None
         self.valid_scd_not_on_or_after = None
+        self._found: dict[tuple[str, str | None], Any] = {}
+
+    def _query(self, query: str, tagid: str | None = None) -> Any:  # noqa: ANN401  the library's own signature
+        """Once for each expression: the library looks for the signature anew with everything that it reads."""
+        if (query, tagid) not in self._found:
+            self._found[query, tagid] = super()._query(query, tagid)
+        return self._found[query, tagid]
 
 
 class Python3Saml:

@@ -89,7 +89,7 @@ def verify_response(  # noqa: PLR0913  every one of them decides
         proof_id=mark,
         proof_expires_at=issued + MAX_AGE + 2 * sp.clock_skew,
         name_id=name_id.value,
-        logout_memo=write_logout_memo(name_id, session_index(statement)),
+        logout_memo=write_logout_memo(name_id, session_index(statement)) if sp.logs_out else None,
     )
 
 

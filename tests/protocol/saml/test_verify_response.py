@@ -80,9 +80,14 @@ def test_any_of_the_providers_keys_verifies() -> None:
 
 
 def test_what_a_logout_must_name_is_kept() -> None:
-    identity = proven(signed(Shape(name_id_attributes=f'Format="{EMAIL_FORMAT}" NameQualifier="q" SPNameQualifier="{SP}"')))
+    slo = "https://gateway.example.com/idp/corp/slo"
+    identity = proven(signed(Shape(name_id_attributes=f'Format="{EMAIL_FORMAT}" NameQualifier="q" SPNameQualifier="{SP}"')), slo_url=slo)
     assert json.loads(identity.logout_memo or "") == ["alice@example.com", EMAIL_FORMAT, "q", SP, "_session"]
-    assert json.loads(proven(signed(Shape(session_index=None, name_id_attributes=""))).logout_memo or "")[1:] == [None] * 4
+    assert json.loads(proven(signed(Shape(session_index=None, name_id_attributes="")), slo_url=slo).logout_memo or "")[1:] == [None] * 4
+
+
+def test_nothing_is_kept_for_a_logout_that_cannot_be() -> None:
+    assert proven().logout_memo is None
 
 
 def test_attributes_come_by_name_and_by_friendly_name() -> None:
