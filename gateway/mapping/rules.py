@@ -13,7 +13,7 @@ from typing import Final
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, DirectoryNotListed, DirectoryUnmapped, UserIdUnmapped
 from gateway.mapping.actions import Change, dropped_note
 from gateway.mapping.cel import Inputs, Scope
-from gateway.mapping.claims import Subject
+from gateway.mapping.claims import Subject, are_plain_texts
 from gateway.mapping.reading import Login, Missing, Place, values_of
 from gateway.mapping.sources import Budget, Constant, Source, Stepped
 from gateway.model import QlikUser, attribute_size
@@ -41,9 +41,9 @@ class Rules:
         """What every login asks, and which directories may come out, made once."""
         directory, user_id = self.user_directory, self.user_id
         questions = (
-            Question("user_directory", directory, Place("user_directory", DirectoryUnmapped, single=True), str(directory)),
-            Question("user_id", user_id, Place("user_id", UserIdUnmapped, single=True), str(user_id)),
-            *(Question(name, source, Place(f"attributes.{name}", AttributeUnmapped), str(source)) for name, source in self.attributes),
+            Question("user_directory", directory, Place("user_directory", DirectoryUnmapped, single=True)),
+            Question("user_id", user_id, Place("user_id", UserIdUnmapped, single=True)),
+            *(Question(name, source, Place(f"attributes.{name}", AttributeUnmapped)) for name, source in self.attributes),
         )
         constant = frozenset([directory.value] if isinstance(directory, Constant) else [])
         object.__setattr__(self, "questions", questions)
@@ -52,12 +52,22 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One rule of a mapping: what it gives, where it reads, in whose name it fails, and how traces show it."""
+    """One rule of a mapping: what it gives, where it reads, in whose name it fails, and how traces show it.
+
+    `always`: the step of a constant that nothing is wrong with, which is the same at every login.
+    """
 
     name: str
     source: Source
     place: Place
-    shown: str
+    shown: str = field(init=False)
+    always: Step | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        shown, constant = str(self.source), self.source.value if isinstance(self.source, Constant) else ""
+        fine = are_plain_texts([constant])
+        object.__setattr__(self, "shown", shown)
+        object.__setattr__(self, "always", Step(name=self.place.what, source=shown, output=(constant,)) if fine else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +152,8 @@ def _login(subject: Subject, idp: str) -> Login:
 
 def _single(question: Question, login: Login) -> Step:
     """One text. A claim may be a list of one (SAML attributes always are lists); an expression must give a string itself."""
+    if question.always is not None:
+        return question.always
     what, refusal = question.place.what, question.place.refusal
     taken = values_of(question.source, question.place, login)
     values = taken.values
@@ -160,6 +172,8 @@ def _check_listed(directory: Step, rules: Rules) -> None:
 
 
 def _attribute(question: Question, login: Login) -> Step:
+    if question.always is not None:
+        return question.always
     what, source = question.place.what, question.source
     taken = values_of(source, question.place, login)
     if isinstance(taken.values, Missing):

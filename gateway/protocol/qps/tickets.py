@@ -19,6 +19,9 @@ from gateway.protocol.qps.nodes import Node
 from gateway.protocol.qps.users import check_user
 
 _TICKET = re.compile(r"[!-~]{1,128}")
+_PAIRS = json.JSONDecoder(object_pairs_hook=tuple)
+"""Objects as tuples of their members; arrays are lists."""
+
 _OK, _CREATED = 200, 201
 
 
@@ -84,7 +87,7 @@ def read_ticket_response(response: HttpResponse) -> TicketReply:
 def _read_members(body: bytes) -> dict[str, object]:
     """The members of the JSON object by their names in lower case. One that comes twice is refused: either might count."""
     try:
-        pairs = json.loads(body, object_pairs_hook=tuple)  # an array is a list
+        pairs = _PAIRS.decode(body.decode(json.detect_encoding(body), "surrogatepass"))  # as json.loads, which makes a decoder each time
     except (ValueError, RecursionError):
         raise NodeAnswer("something that is not JSON") from None
     if not isinstance(pairs, tuple):
