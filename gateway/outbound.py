@@ -1,25 +1,26 @@
 """The only way out to identity providers: one hardened HTTP client per provider.
 
-Follows no redirect, caps size and time, keeps no cookies, believes no proxy variable of the environment. Every address
-that a connection is about to be made to is checked, after name resolution, by the socket factory: aiohttp's resolver
-hook would not see IP literals. Loopback and private addresses are refused unless `outbound.allow_private` lists their
-network or the provider's configured URL names them.
+Follows no redirect, caps size and time, keeps no cookies, unpacks nothing, believes no proxy variable of the environment.
+Every address that a connection is about to be made to is checked, after name resolution. Loopback and private addresses are
+refused unless `outbound.allow_private` lists their network or the provider's configured URL names them.
 """
 
 from __future__ import annotations
 
-import errno
+import asyncio
 import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import partial
+from urllib.parse import SplitResult, urlsplit
 
-import aiohttp
+import aiohappyeyeballs
 
-from gateway.connector import NotingConnector, begin_exchange, was_reused
 from gateway.errors import AddressRefused, ProviderAnswer, ProviderUnreachable
+from gateway.exchange import Connection, MalformedAnswer, OversizeAnswer, Pool, ProxyRefusal, encode, open_tunnel
+from gateway.exchange.pool import HAPPY_EYEBALLS_SECONDS
 from gateway.model import HttpRequest, HttpResponse
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -98,118 +99,105 @@ class OutboundClient:
     def __init__(self, *, policy: AddressPolicy, tls: ssl.SSLContext, proxy: str | None = None) -> None:
         self._policy = policy
         self._tls = tls
-        self._proxy = proxy
-        self._session: aiohttp.ClientSession | None = None
-        self._checked: set[str] = set()
+        self._proxy = None if proxy is None else urlsplit(proxy)
+        self._pools: dict[str, Pool] = {}
+        self._good: dict[str, Pool] = {}
+        self._closed = False
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """One request; once more if a kept-alive connection was dead. Raises `ProviderUnreachable`, `ProviderAnswer`, `AddressRefused`."""
-        if request.url not in self._checked:
-            self._check_url(request.url)
-        begin_exchange()
+        pool = self._good.get(request.url) or self._pool(request.url)
         try:
-            return await self._exchange(request)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            if not (was_reused() and died_idle(error)):
-                raise _failure(request, error) from error
-        try:
-            return await self._exchange(request)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            async with asyncio.timeout(request.timeout):
+                answer = await pool.exchange(encode(request), request.limit)
+        except (OSError, ValueError, MalformedAnswer, OversizeAnswer, ProxyRefusal) as error:  # time-outs are OSErrors
             raise _failure(request, error) from error
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            raise ProviderAnswer(f"{_place(request)}: packed, though nobody asked for that")
+        return answer
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        """End every connection for good. Nothing can be sent any more."""
+        self._closed = True
+        for pool in self._pools.values():
+            await pool.close()
 
-    async def _exchange(self, request: HttpRequest) -> HttpResponse:
-        session = self._session or self._open()
-        timeout = aiohttp.ClientTimeout(total=request.timeout, sock_connect=CONNECT_SECONDS)
-        async with session.request(
-            request.method,
-            request.url,
-            headers=request.headers,
-            data=request.body,
-            proxy=self._proxy,
-            allow_redirects=False,
-            timeout=timeout,
-        ) as answer:
-            body = await _read(answer, request)
-            return HttpResponse(status=answer.status, headers={name.lower(): value for name, value in answer.headers.items()}, body=body)
-
-    def _open(self) -> aiohttp.ClientSession:
-        connector = NotingConnector(
-            ssl=self._tls,
-            limit=0,
-            limit_per_host=CONNECTIONS_PER_HOST,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            socket_factory=None if self._proxy else self._socket,
-        )
-        self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-        return self._session
-
-    def _socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, endpoint = info
-        address = ipaddress.ip_address(str(endpoint[0]).partition("%")[0])
-        if not self._policy.permits(address):
-            raise _Refused(address)
-        return socket.socket(family, kind, protocol)
-
-    def _check_url(self, url: str) -> None:
-        """https, or http where the configured URL is http on loopback; a literal address must be permitted (a proxy connects for us)."""
+    def _pool(self, url: str) -> Pool:
+        """The connections to where `url` leads, if it may be used. Raises `AddressRefused`, and `ProviderUnreachable` after the end."""
+        if self._closed:
+            raise ProviderUnreachable("this provider's client is closed")
         parts = urlsplit(url)
+        self._check(parts)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._pools:
+            opened = partial(self._open, parts)
+            self._pools[origin] = Pool(opened, most=CONNECTIONS_PER_HOST, idle_seconds=KEEPALIVE_SECONDS, again=died_idle)
+        if len(self._good) < MOST_CHECKED:
+            self._good[url] = self._pools[origin]
+        return self._pools[origin]
+
+    def _check(self, parts: SplitResult) -> None:
+        """https, or http where the configured URL is http on loopback; a literal address must be permitted (a proxy connects for us)."""
         literal = read_address(parts.hostname or "")
         if literal is not None and not self._policy.permits(literal):
             raise AddressRefused(_refusal(literal))
+        if parts.username is not None or parts.fragment:
+            raise AddressRefused(f"{parts.scheme}://{parts.hostname}: an address with a user's name or a fragment")
         local = parts.hostname == "localhost" or (literal is not None and literal.is_loopback)
         if parts.scheme != "https" and not (parts.scheme == "http" and local and self._policy.http):
             raise AddressRefused(f"{parts.scheme}://{parts.hostname}: only https leaves this gateway")
-        if len(self._checked) < MOST_CHECKED:
-            self._checked.add(url)
+
+    async def _open(self, parts: SplitResult) -> Connection:
+        """A new connection, after its handshake. Raises OSError and `ProxyRefusal`."""
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            if self._proxy is not None:
+                return await open_tunnel(self._proxy, host, port, tls=self._tls, secure=secure)
+            _, connection = await asyncio.get_running_loop().create_connection(
+                Connection,
+                sock=await self._connected(host, port),
+                ssl=self._tls if secure else None,
+                server_hostname=host.rstrip(".") if secure else None,
+            )
+        return connection
+
+    async def _connected(self, host: str, port: int) -> socket.socket:
+        """A socket to an address of `host` that may be reached."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [ipaddress.ip_address(str(end[0]).partition("%")[0]) for *_, end in found]
+        permitted = [info for info, address in zip(found, addresses, strict=True) if self._policy.permits(address)]
+        if not permitted:
+            raise _Refused(addresses[0])
+        return await aiohappyeyeballs.start_connection(permitted, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1)
 
 
 class _Refused(OSError):
-    """Raised inside aiohttp's connector, which passes an OSError on."""
+    """No address of the name may be reached."""
 
     def __init__(self, address: IpAddress) -> None:
         super().__init__(str(address))
         self.address = address
 
 
-def died_idle(error: BaseException) -> bool:
+def died_idle(error: OSError) -> bool:
     """A kept-alive connection that the other side closed while it lay idle: the request was not read there."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return False
-    return isinstance(error, (aiohttp.ServerDisconnectedError, ConnectionResetError, BrokenPipeError)) or (
-        isinstance(error, aiohttp.ClientOSError) and error.errno in {errno.ECONNRESET, errno.EPIPE}
-    )
+    return isinstance(error, ConnectionError)
 
 
-async def _read(answer: aiohttp.ClientResponse, request: HttpRequest) -> bytes:
-    body = bytearray()
-    while chunk := await answer.content.read(request.limit + 1 - len(body)):
-        body += chunk
-        if len(body) > request.limit:
-            answer.close()
-            raise ProviderAnswer(f"{_place(request)}: more than {request.limit} bytes")
-    return bytes(body)
-
-
-def _failure(request: HttpRequest, error: BaseException) -> ProviderUnreachable | ProviderAnswer | AddressRefused:
-    """What went wrong, in words of ours: aiohttp's may quote a URL with its query, or the forward proxy's password."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, _Refused):
-            return AddressRefused(f"{_place(request)}: {_refusal(cause.address)}")
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, aiohttp.ClientHttpProxyError):
-        return ProviderUnreachable(f"{_place(request)}: the forward proxy answered {error.status}")
-    if isinstance(error, (aiohttp.ClientResponseError, aiohttp.ClientPayloadError, ValueError)):
-        return ProviderAnswer(f"{_place(request)}: {type(error).__name__}")
+def _failure(request: HttpRequest, error: Exception) -> ProviderUnreachable | ProviderAnswer | AddressRefused:
+    """What went wrong, in words of ours: others' may quote a URL with its query, or the forward proxy's password."""
+    if isinstance(error, _Refused):
+        return AddressRefused(f"{_place(request)}: {_refusal(error.address)}")
+    if isinstance(error, ProxyRefusal):
+        return ProviderUnreachable(f"{_place(request)}: {error}")
+    if isinstance(error, OversizeAnswer):
+        return ProviderAnswer(f"{_place(request)}: more than {request.limit} bytes")
     if isinstance(error, TimeoutError):
         return ProviderUnreachable(f"{_place(request)}: no answer in time")
-    system = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    reason = system.strerror if isinstance(system, OSError) and system.strerror else type(system).__name__
-    return ProviderUnreachable(f"{_place(request)}: {type(error).__name__}: {reason}")
+    if isinstance(error, OSError):
+        return ProviderUnreachable(f"{_place(request)}: {type(error).__name__}{f': {error.strerror}' if error.strerror else ''}")
+    return ProviderAnswer(f"{_place(request)}: {type(error).__name__}")
 
 
 def _refusal(address: IpAddress) -> str:

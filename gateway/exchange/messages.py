@@ -18,6 +18,7 @@ LONGEST_HEAD = 16_384
 _ALWAYS = {"User-Agent": "qlikgw", "Accept": "*/*", "Accept-Encoding": "identity"}
 _LONGEST_CHUNK_LINE = 256
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]+")
 _REQUEST = re.compile(rf"[A-Z]+ /[!-~]* HTTP/1\.1\r\n(?:{_NAME}: [ -~]*\r\n)+")
 _ANSWER = re.compile(rf"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*)?\r\n((?:{_NAME}:[\t -~\x80-\xff]*\r\n)*)\r\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -56,15 +57,16 @@ class _Head:
 
 def encode(request: HttpRequest) -> bytes:
     """The request as it is sent. Raises ValueError for anything in it that could pass for another line."""
-    _, _, host, path = request.url.split("/", 3)
+    _, _, host, *rest = request.url.split("/", 3)
+    path = rest[0] if rest else ""
     body = request.body or b""
     headers = {"Host": host, **_ALWAYS, **request.headers}
     if body or request.method != "GET":
         headers["Content-Length"] = str(len(body))
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     head = f"{request.method} /{path} HTTP/1.1\r\n{fields}"
-    if not _REQUEST.fullmatch(head) or head.count("\n") != 1 + len(headers):
-        raise ValueError("a method, a path or a header that cannot be sent")
+    if not _HOST.fullmatch(host) or not _REQUEST.fullmatch(head) or head.count("\n") != 1 + len(headers):
+        raise ValueError("a method, a host, a path or a header that cannot be sent")
     return f"{head}\r\n".encode("ascii") + body
 
 

@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from weakref import WeakSet
 
 from gateway.exchange.connection import Connection
@@ -19,14 +18,22 @@ HAPPY_EYEBALLS_SECONDS = 0.25
 class Pool:
     """At most `most` at a time, each kept for `idle_seconds` after its last answer.
 
-    `opened` opens one more; `answered` is called after the first answer on it.
+    `opened` opens one more; `answered` is called after the first answer on it. `again`: whether what broke a kept connection says that
+    the request was not read there.
     """
 
     def __init__(
-        self, opened: Callable[[], Awaitable[Connection]], *, most: int, idle_seconds: float, answered: Callable[[], None] = lambda: None
+        self,
+        opened: Callable[[], Awaitable[Connection]],
+        *,
+        most: int,
+        idle_seconds: float,
+        answered: Callable[[], None] = lambda: None,
+        again: Callable[[OSError], bool] = lambda _: True,
     ) -> None:
         self._opened = opened
         self._answered = answered
+        self._again = again
         self._idle_seconds = idle_seconds
         self._room = asyncio.Semaphore(most)
         self._idle: deque[Connection] = deque()
@@ -42,8 +49,11 @@ class Pool:
         async with self._room:
             connection = self._idle_connection()
             if connection is not None:
-                with suppress(OSError):  # it ended while it lay idle, or just now: nothing was answered
+                try:
                     return await self._over(connection, message, limit)
+                except OSError as error:  # it ended while it lay idle, or just now: nothing was answered
+                    if not self._again(error):
+                        raise
             response = await self._over(await self._new_connection(), message, limit)
             self._answered()
             return response

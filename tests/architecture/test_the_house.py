@@ -25,7 +25,7 @@ ONE_IMPORTER = {
     "pydantic_core": ("config", "lines.py", "sealing.py"),
     "structlog": ("lines.py",),
     "prometheus_client": ("metrics.py",),
-    "aiohttp": ("web", "connector.py", "outbound.py", "app.py", "demo"),
+    "aiohttp": ("web", "app.py", "demo"),
     "redis": ("stores/link.py",),
     "limits": ("web/rates.py",),
     "jinja2": ("web/pages", "demo/pages"),

@@ -141,12 +141,11 @@ async def test_a_request_in_hand_keeps_its_connections_until_it_is_answered(worl
     await asked.wait()
     assert await life.reloader.reload()
     assert world.gateway._state.ports["entra"].http is not http
-    assert http._session is not None
-    assert not http._session.closed
+    assert not http._closed
     go_on.set()
     assert (await finishing).status == 200
     await asyncio.gather(*world.gateway._builder._retiring)
-    assert http._session.closed
+    assert http._closed
 
 
 @pytest.mark.parametrize(("key", "value"), [("client_id", "another"), ("issuer", "http://127.0.0.1:9/other")])
