@@ -35,8 +35,8 @@ from gateway.stores.opening import Stores, open_stores
 from gateway.system import SystemClock, SystemEntropy, tend
 from gateway.web.door import Door
 from gateway.web.pressure import Pressure
-from gateway.web.routes import gateway_application, management_application
-from gateway.web.server import GatewayRunner
+from gateway.web.routes import management_application
+from gateway.web.server import GatewayRunner, ManagementRunner, Runner
 
 LOOPBACK = "127.0.0.1"
 IN_FLIGHT_SECONDS = 20.0
@@ -93,9 +93,10 @@ class Gateway:
         self._ready = Live(False)
         self._doors: list[Door] = []
         self._errands_task: asyncio.Task[None] | None = None
-        self._runners = [
-            GatewayRunner(gateway_application(self._services, self._ready), self._services, shutdown_timeout=IN_FLIGHT_SECONDS),
-            GatewayRunner(management_application(self._ready, self.metrics, self._services), None, shutdown_timeout=IN_FLIGHT_SECONDS),
+        management = management_application(self._ready, self.metrics, self._services)
+        self._runners: list[Runner] = [
+            GatewayRunner(self._services, self._ready, shutdown_timeout=IN_FLIGHT_SECONDS),
+            ManagementRunner(management, shutdown_timeout=IN_FLIGHT_SECONDS),
         ]
 
     async def start(self) -> Addresses:

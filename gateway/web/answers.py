@@ -10,7 +10,7 @@ from gateway.web.browser import prefers_json
 from gateway.web.context import SERVICES, TRAIL, Trail
 
 
-def redirect_response(request: web.Request, location: str) -> web.Response:
+def redirect_response(request: web.BaseRequest, location: str) -> web.Response:
     """302 after a GET, 303 after a POST (RFC 9700 §4.12): the next request is a GET without the body."""
     return web.Response(status=303 if request.method == "POST" else 302, headers={"Location": location, **pages.ANSWER_HEADERS})
 
@@ -20,7 +20,7 @@ def page_response(page: pages.Page, status: int = 200) -> web.Response:
     return web.Response(text=page.html, content_type="text/html", status=status, headers=pages.security_headers(page))
 
 
-def error_response(request: web.Request, error: GatewayError) -> web.Response:
+def error_response(request: web.BaseRequest, error: GatewayError) -> web.Response:
     """The error as the browser prefers it: a page, or JSON; always code and correlation id, never the detail."""
     trail = request[TRAIL]
     rule = None if error.rule is None else pages.RefusingRule(id=error.rule, message=error.message)

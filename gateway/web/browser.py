@@ -43,7 +43,7 @@ _WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 Pairs = Sequence[tuple[str, str]]
 
 
-def query_pairs(request: web.Request) -> Pairs:
+def query_pairs(request: web.BaseRequest) -> Pairs:
     """The query's parameters in order, doubled ones too. Raises `MalformedStart`."""
     return _pairs(request.rel_url.raw_query_string, MalformedStart)
 
@@ -62,7 +62,7 @@ def single(pairs: Pairs, name: str) -> str | None:
     return values[0] if values else None
 
 
-def query_response(request: web.Request) -> IdpResponse:
+def query_response(request: web.BaseRequest) -> IdpResponse:
     """An identity provider's answer in the query. Raises `MalformedResponse`."""
     return IdpResponse(
         binding=Binding.QUERY,
@@ -70,25 +70,25 @@ def query_response(request: web.Request) -> IdpResponse:
     )
 
 
-async def form_response(request: web.Request, binding: Binding = Binding.FORM_POST) -> IdpResponse:
+async def form_response(request: web.BaseRequest, binding: Binding = Binding.FORM_POST) -> IdpResponse:
     """An identity provider's answer in a form that the browser posted. Raises `MalformedResponse`, `RequestTooLarge`."""
     text = await _form_text(request, MalformedResponse, largest=LARGEST_FORM[binding])
     return IdpResponse(binding=binding, fields=_fields(_pairs(text, MalformedResponse), MalformedResponse, LONGEST_FIELD[binding]))
 
 
-def query_message(request: web.Request, channel: Channel) -> LogoutMessage:
+def query_message(request: web.BaseRequest, channel: Channel) -> LogoutMessage:
     """What came to a logout address in the query. Raises `MalformedLogout`."""
     query = request.rel_url.raw_query_string
     return LogoutMessage(channel=channel, fields=_fields(_pairs(query, MalformedLogout), MalformedLogout, LONGEST_QUERY), raw_query=query)
 
 
-async def form_message(request: web.Request, channel: Channel) -> LogoutMessage:
+async def form_message(request: web.BaseRequest, channel: Channel) -> LogoutMessage:
     """What came to a logout address in a form. Raises `MalformedLogout`, `RequestTooLarge`."""
     text = await _form_text(request, MalformedLogout, largest=LARGEST_LOGOUT)
     return LogoutMessage(channel=channel, fields=_fields(_pairs(text, MalformedLogout), MalformedLogout, LARGEST_LOGOUT))
 
 
-async def _form_text(request: web.Request, error: type[GatewayError], *, largest: int) -> str:
+async def _form_text(request: web.BaseRequest, error: type[GatewayError], *, largest: int) -> str:
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
         raise error("not a form, or a compressed one")
     if (request.content_length or 0) > largest:
@@ -106,7 +106,7 @@ async def _form_text(request: web.Request, error: type[GatewayError], *, largest
     return text
 
 
-async def form_pairs(request: web.Request) -> Pairs:
+async def form_pairs(request: web.BaseRequest) -> Pairs:
     """The fields of a form of ours, in order. Raises `MalformedStart`, `RequestTooLarge`."""
     return _pairs(await _form_text(request, MalformedStart, largest=LARGEST_FORM[Binding.FORM_POST]), MalformedStart)
 
@@ -184,13 +184,13 @@ def _q(parameters: list[str]) -> float:
     return 1.0
 
 
-def client_address(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+def client_address(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     """`client_ip` as text. Empty: unknown."""
     address = client_ip(request, trusted)
     return "" if address is None else str(address)
 
 
-def client_ip(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> IPv4Address | IPv6Address | None:
+def client_ip(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> IPv4Address | IPv6Address | None:
     """Who asks: the peer, or, while that is a trusted proxy, the last address in X-Forwarded-For that is not. None: unknown."""
     address = _address(request.remote or "")
     if address is None or not _within(address, trusted):

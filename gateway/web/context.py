@@ -51,6 +51,10 @@ class Trail:
     """How far a request got: only names that the configuration knows are written here."""
 
     correlation_id: str
+    route: str
+    """The pattern of the path."""
+    name: str
+    """What stands in the path for the pattern's one name: anything."""
     table: RoutingTable
     cookies: Mapping[str, str] = field(repr=False)
     """Our own."""
@@ -66,7 +70,6 @@ class Trail:
     """Headers that go out with whatever answer is given, also an error page: the cookies of a used login."""
 
 
-LIVE = web.AppKey("live", Live[Services])
 READY = web.AppKey("ready", Live[bool])
 SERVICES = web.RequestKey("services", Services)
 TRAIL = web.RequestKey("trail", Trail)

@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 
-from gateway.web.server import GatewayRunner
+from gateway.web.server import Runner
 
 BACKLOG = 1024
 HANDSHAKE_SECONDS = 10.0
@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.01
 class Door:
     """Where one runner's clients come in. `tls` None: plain http."""
 
-    def __init__(self, runner: GatewayRunner, *, host: str | Sequence[str], port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, runner: Runner, *, host: str | Sequence[str], port: int, tls: ssl.SSLContext | None) -> None:
         self._runner, self._host, self._port, self._tls = runner, host, port, tls
         self._handshake = None if tls is None else HANDSHAKE_SECONDS
         self._server: asyncio.Server | None = None

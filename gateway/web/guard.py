@@ -39,18 +39,6 @@ class Endpoint(StrEnum):
     OTHER = "other"
 
 
-ENDPOINTS = {
-    "/vp/{vp}/login": Endpoint.START,
-    "/vp/{vp}/login/": Endpoint.START,
-    "/idp/{idp}/callback": Endpoint.RETURN,
-    "/idp/{idp}/acs": Endpoint.RETURN,
-    "/vp/{vp}/logout": Endpoint.LOGOUT,
-    "/idp/{idp}/slo": Endpoint.LOGOUT,
-    "/idp/{idp}/backchannel-logout": Endpoint.LOGOUT,
-    "/idp/{idp}/frontchannel-logout": Endpoint.LOGOUT,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Most:
     """What must not be exceeded for a request to be taken on, times in seconds.
@@ -97,7 +85,7 @@ class Guard:
             raise self._overloaded(endpoint)
         return pressure.counted(body)
 
-    async def await_turn(self, request: web.Request) -> None:
+    async def await_turn(self, request: web.BaseRequest) -> None:
         """Until there is time for a login to begin. Raises `Overloaded`."""
         if not await self.pressure.turn(lambda: request.transport is None):
             raise self._overloaded(Endpoint.START)
@@ -110,7 +98,7 @@ class Guard:
         self._tell("shedding", endpoint=endpoint.value, state=state)
         return Overloaded(state)
 
-    async def check_client(self, request: web.Request, endpoint: Endpoint) -> None:
+    async def check_client(self, request: web.BaseRequest, endpoint: Endpoint) -> None:
         """Not more requests of this kind from this client's network than `limits` allows. Raises `TooManyRequests`."""
         limits = self.limits
         most = limits.starts_per_client if endpoint is Endpoint.START else limits.requests_per_client
@@ -143,13 +131,7 @@ class Guard:
             self.journal.warn(event, **fields)
 
 
-def endpoint_of(request: web.Request) -> Endpoint:
-    """Which kind of request this is."""
-    resource = request.match_info.route.resource
-    return Endpoint.OTHER if resource is None else ENDPOINTS.get(resource.canonical, Endpoint.OTHER)
-
-
-def client_network(request: web.Request, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
+def client_network(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
     """Who asks, as far as limits tell clients apart: an IPv4 address, the /64 of an IPv6 one.
 
     None where that cannot be known, because a proxy passes requests on whose network nobody named, or a named one that

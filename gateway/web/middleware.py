@@ -8,77 +8,99 @@ from __future__ import annotations
 
 import time
 
-from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp import HttpVersion11, web
 
 from gateway import lines
 from gateway.digests import reference
-from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, NotFound, PrefetchRefused, RequestTooLarge
+from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, PrefetchRefused, RequestTooLarge
 from gateway.events import LoginRejected, LogoutRefused
 from gateway.ports import Entropy
+from gateway.routing import Live
 from gateway.web.answers import error_response
 from gateway.web.browser import client_address, own_cookies
-from gateway.web.context import LIVE, READY, SERVICES, TRAIL, Services, Trail
-from gateway.web.guard import Endpoint, endpoint_of
+from gateway.web.context import SERVICES, TRAIL, Services, Trail
+from gateway.web.guard import Endpoint
+from gateway.web.routes import Route, find
 
 HSTS = "max-age=31536000"
 SERVER = "qlikgw"
 LONGEST_DETAIL = 200
 LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 """For each byte one of 32."""
-HTTP_ERRORS: dict[int, type[GatewayError]] = {404: NotFound, 405: MethodNotAllowed, 413: RequestTooLarge}
 
 
-@web.middleware
-async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """What every request gets: above all one state of the gateway, from its beginning to its end."""
-    with request.app[LIVE].hold() as services:
-        return await served(request, handler, services)
+class Front:
+    """Handles requests, each in one state of the gateway from its beginning to its end."""
+
+    def __init__(self, services: Live[Services], ready: Live[bool]) -> None:
+        self._services, self._ready = services, ready
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        if "Expect" in request.headers:
+            await go_ahead(request)
+        with self._services.hold() as services:
+            response = await served(request, services)
+        if not self._ready.read():
+            response.force_close()  # so that no connection rests in a proxy's pool when the listener closes
+        return response
 
 
-async def served(request: web.Request, handler: Handler, services: Services) -> web.StreamResponse:
+async def go_ahead(request: web.BaseRequest) -> None:
+    """RFC 9110 §10.1.1: who waits with a body is told to send it."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
+async def served(request: web.BaseRequest, services: Services) -> web.StreamResponse:
     """The answer, with what goes round it."""
+    started = time.perf_counter()
+    route, name = find(request.rel_url.path_safe)
     request[SERVICES] = services
     trail = request[TRAIL] = Trail(
-        correlation_id=correlation_id(services.entropy), table=services.table, cookies=own_cookies(request.headers), headers=[]
+        correlation_id=correlation_id(services.entropy),
+        route=route.pattern,
+        name=name,
+        table=services.table,
+        cookies=own_cookies(request.headers),
+        headers=[],
     )
     lines.bind(trail.correlation_id)
-    started = time.perf_counter()
-    response = await answered(request, handler)
-    for name, value in trail.headers:
-        response.headers.add(name, value)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers["Server"] = SERVER
-    if not request.app[READY].read():
-        response.force_close()  # so that no connection rests in a proxy's pool when the listener closes
+    response = await answered(request, route)
+    headers = response.headers
+    for header, value in trail.headers:
+        headers.add(header, value)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers["Server"] = SERVER
     if services.secure:
-        response.headers.setdefault("Strict-Transport-Security", HSTS)
+        headers.setdefault("Strict-Transport-Security", HSTS)
     log_request(request, response, time.perf_counter() - started)
     return response
 
 
-async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def answered(request: web.BaseRequest, route: Route) -> web.StreamResponse:
     """The handler's answer, or the error's."""
+    guard, endpoint = request[SERVICES].guard, route.endpoint
     try:
-        guard, endpoint = request[SERVICES].guard, endpoint_of(request)
         with guard.admitted(endpoint, request.content):
             await guard.check_client(request, endpoint)
             if endpoint is Endpoint.START:
                 await guard.await_turn(request)
-            return await handler(request)
+            return await route.handler(request.method)(request)
+    except MethodNotAllowed as error:
+        response = refused(request, error)
+        response.headers["Allow"] = ",".join(sorted(route.handlers))
+        return response
     except GatewayError as error:
         return refused(request, error)
-    except web.HTTPException as error:
-        mapped = refused(request, HTTP_ERRORS.get(error.status, NotFound)(error.reason))
-        if "Allow" in error.headers:
-            mapped.headers["Allow"] = error.headers["Allow"]
-        return mapped
+    except web.HTTPRequestEntityTooLarge as error:
+        return refused(request, RequestTooLarge(error.reason))
     except Exception as error:  # noqa: BLE001 (the one place: an unforeseen fault must not reach the browser as a traceback)
         request[SERVICES].journal.crash(error)
         return refused(request, InternalError(type(error).__name__))
 
 
-def refused(request: web.Request, error: GatewayError) -> web.Response:
+def refused(request: web.BaseRequest, error: GatewayError) -> web.Response:
     """Record a login that ended here, and answer with its error."""
     trail = request[TRAIL]
     trail.code, trail.detail = error.code, error.detail[:LONGEST_DETAIL]
@@ -99,10 +121,9 @@ def refused(request: web.Request, error: GatewayError) -> web.Response:
     return error_response(request, error)
 
 
-def log_request(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+def log_request(request: web.BaseRequest, response: web.StreamResponse, seconds: float) -> None:
     """One line: the route's pattern, never the path or query."""
     services, trail = request[SERVICES], request[TRAIL]
-    resource = request.match_info.route.resource
     detail = None if trail.is_login or trail.is_logout else trail.detail  # theirs stands in the line of the outcome
     extra = {
         "vp": trail.virtual_proxy,
@@ -112,7 +133,7 @@ def log_request(request: web.Request, response: web.StreamResponse, seconds: flo
         "client": client_address(request, services.trusted_proxies),
     }
     services.journal.request(
-        route=resource.canonical if resource is not None else "other",
+        route=trail.route,
         method=request.method if request.method in {"GET", "POST", "HEAD"} else "other",
         status=response.status,
         seconds=seconds,

@@ -1,43 +1,74 @@
-"""The URL table (docs: the public interface). HEAD never acts; a path's unknown methods get 405."""
+"""The URL table (docs: the public interface). HEAD never acts; a path's unknown methods get 405.
+
+Every path of the gateway is one name with something before and after it, so finding its route is one look into a table.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
 from aiohttp import web
 
+from gateway.errors import MethodNotAllowed, NotFound
 from gateway.metrics import Metrics
 from gateway.routing import Live
-from gateway.web.browser import LARGEST_FORM
-from gateway.web.context import LIVE, READY, Services
+from gateway.web.context import READY, Services
+from gateway.web.guard import Endpoint
 from gateway.web.handlers import chooser, keys, login, logout, management, minting, revoking, saml, single_logout, this_machine, trial
-from gateway.web.middleware import around
+
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-def gateway_application(services: Live[Services], ready: Live[bool]) -> web.Application:
-    """What browsers and identity providers reach."""
-    app = web.Application(middlewares=[around], client_max_size=max(LARGEST_FORM.values()))
-    app[LIVE] = services
-    app[READY] = ready
-    app.add_routes(
-        [
-            web.get("/vp/{vp}/login", login.start, allow_head=False),
-            web.get("/vp/{vp}/login/", login.start, allow_head=False),
-            web.post("/vp/{vp}/login", chooser.find),
-            web.get("/idp/{idp}/callback", login.callback_get, allow_head=False),
-            web.post("/idp/{idp}/callback", login.callback_post),
-            web.post("/idp/{idp}/acs", saml.acs),
-            web.get("/vp/{vp}/logout", logout.get, allow_head=False),
-            web.post("/vp/{vp}/logout", logout.post),
-            web.get("/idp/{idp}/slo", single_logout.slo_get, allow_head=False),
-            web.post("/idp/{idp}/slo", single_logout.slo_post),
-            web.post("/idp/{idp}/backchannel-logout", single_logout.back_channel),
-            web.get("/idp/{idp}/frontchannel-logout", single_logout.front_channel, allow_head=False),
-            web.get("/idp/{idp}/metadata", keys.metadata),
-            web.get("/idp/{idp}/jwks.json", keys.jwks),
-            web.get("/test-login/{token}", trial.show, allow_head=False),
-            web.post("/test-login/{token}", trial.begin),
-        ]
-    )
-    return app
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What browsers and identity providers reach at one path, by method."""
+
+    pattern: str
+    endpoint: Endpoint
+    handlers: Mapping[str, Handler]
+
+    def handler(self, method: str) -> Handler:
+        """Raises `NotFound`, `MethodNotAllowed`."""
+        handler = self.handlers.get(method)
+        if handler is None:
+            raise MethodNotAllowed("Method Not Allowed") if self.handlers else NotFound("Not Found")
+        return handler
+
+
+ROUTES: Final = (
+    Route("/vp/{vp}/login", Endpoint.START, {"GET": login.start, "POST": chooser.find}),
+    Route("/vp/{vp}/login/", Endpoint.START, {"GET": login.start}),
+    Route("/idp/{idp}/callback", Endpoint.RETURN, {"GET": login.callback_get, "POST": login.callback_post}),
+    Route("/idp/{idp}/acs", Endpoint.RETURN, {"POST": saml.acs}),
+    Route("/vp/{vp}/logout", Endpoint.LOGOUT, {"GET": logout.get, "POST": logout.post}),
+    Route("/idp/{idp}/slo", Endpoint.LOGOUT, {"GET": single_logout.slo_get, "POST": single_logout.slo_post}),
+    Route("/idp/{idp}/backchannel-logout", Endpoint.LOGOUT, {"POST": single_logout.back_channel}),
+    Route("/idp/{idp}/frontchannel-logout", Endpoint.LOGOUT, {"GET": single_logout.front_channel}),
+    Route("/idp/{idp}/metadata", Endpoint.OTHER, {"GET": keys.metadata, "HEAD": keys.metadata}),
+    Route("/idp/{idp}/jwks.json", Endpoint.OTHER, {"GET": keys.jwks, "HEAD": keys.jwks}),
+    Route("/test-login/{token}", Endpoint.OTHER, {"GET": trial.show, "POST": trial.begin}),
+)
+NOWHERE: Final = Route("other", Endpoint.OTHER, {})
+
+
+def _around_the_name(pattern: str) -> tuple[str, str]:
+    before, _, rest = pattern.partition("{")
+    return before, rest.partition("}")[2]
+
+
+_TABLE: Final = {_around_the_name(route.pattern): route for route in ROUTES}
+
+
+def find(path: str) -> tuple[Route, str]:
+    """The route of a path, `NOWHERE` if there is none, and the name in it."""
+    start = path.find("/", 1) + 1
+    end = path.find("/", start)
+    if end == -1:
+        end = len(path)
+    name = path[start:end]
+    return (_TABLE.get((path[:start], path[end:]), NOWHERE) if name else NOWHERE), name
 
 
 def management_application(ready: Live[bool], metrics: Metrics, services: Live[Services]) -> web.Application:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any, cast
 
@@ -18,8 +19,9 @@ from gateway.errors import GatewayError, InternalError, UnreadableRequest
 from gateway.routing import Live
 from gateway.web import pages
 from gateway.web.answers import page_response
+from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import Services
-from gateway.web.middleware import SERVER, correlation_id
+from gateway.web.middleware import SERVER, Front, correlation_id
 
 KEEPALIVE_SECONDS = 75.0
 """How long a connection may rest between requests, and how long the head of a further one may take."""
@@ -37,17 +39,21 @@ LARGE_FORM = 64 * 1024
 """Bytes of a body beyond which it counts as large."""
 MOST_LARGE_FORMS = 100
 """Large ones that may be on their way at once, each up to 600 KiB; beyond these, the one that has taken longest is given up."""
+LARGEST_BODY = max(LARGEST_FORM.values())
 Refuse = Callable[[int], web.Response]
 
 
-class GatewayRunner(web.AppRunner):
-    """Serves one application. `services` None: the management port, whose clients are the platform's own."""
+OPTIONS: dict[str, Any] = {
+    "access_log": None,
+    "keepalive_timeout": KEEPALIVE_SECONDS,
+    "auto_decompress": False,
+    "lingering_time": LINGERING_SECONDS,
+    "max_field_size": LONGEST_HEADER,
+}
 
-    def __init__(self, app: web.Application, services: Live[Services] | None, *, shutdown_timeout: float) -> None:
-        limits: dict[str, Any] = {"auto_decompress": False, "lingering_time": LINGERING_SECONDS, "max_field_size": LONGEST_HEADER}
-        super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout, keepalive_timeout=KEEPALIVE_SECONDS, **limits)
-        self._services = services
-        self._options = {"access_log": None, "keepalive_timeout": KEEPALIVE_SECONDS, **limits}
+
+class Runner(web.BaseRunner):
+    """Serves from when it is set up until it is cleaned up."""
 
     def factory(self) -> RequestHandler:
         """A protocol for a new connection."""
@@ -57,27 +63,37 @@ class GatewayRunner(web.AppRunner):
         """Whether a connection is open that has not sent a request yet."""
         return isinstance(self.server, _Server) and any(not connection.spoke for connection in self.server.open)
 
+
+class ManagementRunner(Runner, web.AppRunner):
+    """For an application whose clients are the platform's own."""
+
+    def __init__(self, app: web.Application, *, shutdown_timeout: float) -> None:
+        super().__init__(app, shutdown_timeout=shutdown_timeout, **OPTIONS)
+
+
+class GatewayRunner(Runner):
+    """For browsers and identity providers: aiohttp's low-level server, without an application between it and `Front`."""
+
+    def __init__(self, services: Live[Services], ready: Live[bool], *, shutdown_timeout: float) -> None:
+        super().__init__(shutdown_timeout=shutdown_timeout)
+        self._services, self._front = services, Front(services, ready)
+
+    async def shutdown(self) -> None:
+        """Nothing but connections to close."""
+
     async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
-        if self._services is None:
-            return server
-        refuse = _refusals(self._services)
-        return _Server(
-            refuse,
-            self._options,
-            self.app._handle,  # noqa: SLF001 (aiohttp offers no other way to bring a protocol class of one's own)
-            request_factory=self.app._make_request,  # noqa: SLF001
-            loop=asyncio.get_running_loop(),
-        )
+        return _Server(_refusals(self._services), self._front, loop=asyncio.get_running_loop())
+
+    async def _cleanup_server(self) -> None:
+        """Nothing is left."""
 
 
 class _Server(web.Server):
     """Makes a protocol of ours for each connection, and keeps their number in bounds."""
 
-    def __init__(self, refuse: Refuse, options: dict[str, Any], *args: Any, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # noqa: ANN401
-        super().__init__(*args, loop=loop, **kwargs)
+    def __init__(self, refuse: Refuse, front: Front, *, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(front, request_factory=partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY), loop=loop)
         self._refuse = refuse
-        self._options = options
         self._running = loop
         self.open: dict[_Protocol, None] = {}
         """The oldest first."""
@@ -85,7 +101,7 @@ class _Server(web.Server):
         """Those that send a large form, the longest first."""
 
     def __call__(self) -> RequestHandler:
-        return _Protocol(self._refuse, self, loop=self._running, **self._options)
+        return _Protocol(self._refuse, self, loop=self._running, **OPTIONS)
 
     def make_room(self) -> None:
         """Close a connection that asks for nothing, where there are too many, or one whose form is on its way; else the newest."""

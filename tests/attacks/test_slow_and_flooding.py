@@ -195,3 +195,13 @@ async def until_taken(world: World, client: Client) -> None:
 def _has_taken(connection: _Protocol, port: int) -> bool:
     peer = connection.transport and connection.transport.get_extra_info("peername")
     return bool(peer and peer[1] == port and connection._unread > server.LARGE_FORM)
+
+
+async def test_who_waits_with_a_form_is_told_to_send_it(world: World) -> None:
+    """RFC 9110 §10.1.1."""
+    client = await connect(world)
+    await client.send(FORM + b"Expect: 100-continue\r\nConnection: close\r\nContent-Length: 7\r\n\r\n")
+    assert await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 20) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await client.send(b"state=a")
+    assert (await asyncio.wait_for(client.reader.readuntil(b"\r\n"), 20)).startswith(b"HTTP/1.1 4")
+    assert await client.is_cut_off()

@@ -29,7 +29,7 @@ class Searched:
     found: tuple[str, ...]
 
 
-def read_visit(request: web.Request, virtual_proxy: VirtualProxy, pairs: Pairs) -> Visit:
+def read_visit(request: web.BaseRequest, virtual_proxy: VirtualProxy, pairs: Pairs) -> Visit:
     """What says which provider to take. Raises `MalformedStart`."""
     services = request[SERVICES]
     last = last_choice(request[TRAIL].cookies, virtual_proxy.name, secure=services.secure)
@@ -41,7 +41,7 @@ def read_visit(request: web.Request, virtual_proxy: VirtualProxy, pairs: Pairs) 
     )
 
 
-def keep_wish(request: web.Request, virtual_proxy: VirtualProxy) -> None:
+def keep_wish(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> None:
     """Ask next time, whatever was chosen last."""
     secure, trail = request[SERVICES].secure, request[TRAIL]
     last = last_choice(trail.cookies, virtual_proxy.name, secure=secure)
@@ -49,14 +49,14 @@ def keep_wish(request: web.Request, virtual_proxy: VirtualProxy) -> None:
     trail.headers.append(("Set-Cookie", line))
 
 
-async def find(request: web.Request) -> web.Response:
+async def find(request: web.BaseRequest) -> web.Response:
     """The user gave a mail address on the chooser page: on to the provider of its domain, or the page again.
 
     A POST, so that the address gets into no log and no history; and a page for an answer, not a redirect: Chromium applies
     `form-action` along all redirects that follow a form, whatever its method (CSP Level 3 §6.4.1).
     """
     trail = request[TRAIL]
-    virtual_proxy = trail.table.virtual_proxy(request.match_info["vp"])
+    virtual_proxy = trail.table.virtual_proxy(trail.name)
     check_navigation(request.headers)
     trail.virtual_proxy, trail.is_login = virtual_proxy.name, True
     redirect = qps.read_redirect(query_pairs(request))
@@ -72,7 +72,7 @@ async def find(request: web.Request) -> web.Response:
 
 
 def choose_page(
-    request: web.Request,
+    request: web.BaseRequest,
     virtual_proxy: VirtualProxy,
     redirect: AuthModuleRedirect,
     *,

@@ -18,10 +18,10 @@ from gateway.web.handlers import chooser, trial
 from gateway.web.handlers.in_flight import browser_handle, came_in, open_login, sent, spend
 
 
-async def start(request: web.Request) -> web.Response:
+async def start(request: web.BaseRequest) -> web.Response:
     """A virtual proxy sent the browser here: send it on to an identity provider, or let the user choose one."""
     trail = request[TRAIL]
-    virtual_proxy = trail.table.virtual_proxy(request.match_info["vp"])
+    virtual_proxy = trail.table.virtual_proxy(trail.name)
     check_navigation(request.headers)
     trail.virtual_proxy, trail.is_login = virtual_proxy.name, True
     if is_frame(request.headers):
@@ -37,7 +37,7 @@ async def start(request: web.Request) -> web.Response:
     return await send_to_provider(request, virtual_proxy, choice.idp, redirect, chosen=choice.by_user)
 
 
-def portal_first(request: web.Request, virtual_proxy: VirtualProxy, *, ask: bool) -> web.Response:
+def portal_first(request: web.BaseRequest, virtual_proxy: VirtualProxy, *, ask: bool) -> web.Response:
     """Nobody knows yet at which node: the proxy will say. A wish to choose anew is kept for the browser's return from there."""
     if ask:
         chooser.keep_wish(request, virtual_proxy)
@@ -45,7 +45,7 @@ def portal_first(request: web.Request, virtual_proxy: VirtualProxy, *, ask: bool
 
 
 async def send_to_provider(
-    request: web.Request, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool
+    request: web.BaseRequest, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool
 ) -> web.Response:
     """Begin the login."""
     services, trail = request[SERVICES], request[TRAIL]
@@ -58,19 +58,19 @@ async def send_to_provider(
     return sent(request, *await services.pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor), held=held)
 
 
-async def callback_get(request: web.Request) -> web.Response:
+async def callback_get(request: web.BaseRequest) -> web.Response:
     """An OpenID provider's answer by `response_mode=query`."""
     known_provider(request)
     return await finish(request, query_response(request))
 
 
-async def callback_post(request: web.Request) -> web.Response:
+async def callback_post(request: web.BaseRequest) -> web.Response:
     """An OpenID provider's answer by `response_mode=form_post`."""
     known_provider(request)
     return await finish(request, await form_response(request))
 
 
-async def finish(request: web.Request, response: IdpResponse) -> web.Response:
+async def finish(request: web.BaseRequest, response: IdpResponse) -> web.Response:
     """End what this browser began, a login or a test; either way, and with whatever answer, it is used up."""
     trail = request[TRAIL]
     known_provider(request)
@@ -89,9 +89,10 @@ async def finish(request: web.Request, response: IdpResponse) -> web.Response:
     return answer
 
 
-async def end_login(request: web.Request, response: IdpResponse, transaction: LoginTransaction) -> web.Response:
+async def end_login(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> web.Response:
     """Back to Qlik with a ticket."""
-    services, trail, idp = request[SERVICES], request[TRAIL], request.match_info["idp"]
+    services, trail = request[SERVICES], request[TRAIL]
+    idp = trail.name
     ticket = await services.pipeline.finish(trail.table, idp, response, transaction)
     came_in(request, transaction)
     if transaction.chosen:
@@ -100,21 +101,22 @@ async def end_login(request: web.Request, response: IdpResponse, transaction: Lo
     return to_qlik(request, ticket)
 
 
-def known_provider(request: web.Request) -> str:
+def known_provider(request: web.BaseRequest) -> str:
     """The provider in the path, before anything that it may have sent is read. Raises `NotFound`."""
-    trail, idp = request[TRAIL], request.match_info["idp"]
+    trail = request[TRAIL]
+    idp = trail.name
     trail.table.provider(idp)
     trail.idp, trail.is_login = idp, True
     return idp
 
 
-def to_qlik(request: web.Request, ticket: Ticket) -> web.Response:
+def to_qlik(request: web.BaseRequest, ticket: Ticket) -> web.Response:
     """Back to the virtual proxy, by way of the Qlik host where the target asks for it."""
     if ticket.redeem_at is not None:
         return page_response(pages.redeem_page(redeem_at=ticket.redeem_at, location=ticket.location))
     return redirect_response(request, ticket.location)
 
 
-def own_url(request: web.Request) -> str:
+def own_url(request: web.BaseRequest) -> str:
     """This request's address as browsers know it."""
     return request[SERVICES].public_url + request.rel_url.raw_path_qs

@@ -12,7 +12,7 @@ from gateway.web.context import TRAIL
 from gateway.web.handlers.login import finish, known_provider
 
 
-async def acs(request: web.Request) -> web.Response:
+async def acs(request: web.BaseRequest) -> web.Response:
     """Finish the login that the response answers. One that nobody asked for never is an identity."""
     provider = request[TRAIL].table.provider(known_provider(request)).port
     if provider.binding is not Binding.SAML_POST:
@@ -26,10 +26,10 @@ async def acs(request: web.Request) -> web.Response:
     return unsolicited(request)
 
 
-def unsolicited(request: web.Request) -> web.Response:
+def unsolicited(request: web.BaseRequest) -> web.Response:
     """Not an identity, and its RelayState is not read: at most it begins a fresh login at the configured virtual proxy."""
     trail = request[TRAIL]
-    virtual_proxy = trail.table.virtual_proxies.get(trail.table.provider(request.match_info["idp"]).idp_initiated or "")
+    virtual_proxy = trail.table.virtual_proxies.get(trail.table.provider(request[TRAIL].name).idp_initiated or "")
     if virtual_proxy is None:
         raise SamlUnsolicited("no idp_initiated is configured")
     trail.virtual_proxy = virtual_proxy.name

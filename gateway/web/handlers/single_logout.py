@@ -18,19 +18,19 @@ from gateway.web.context import SERVICES, TRAIL
 from gateway.web.handlers.logout import go_on
 
 
-async def slo_get(request: web.Request) -> web.Response:
+async def slo_get(request: web.BaseRequest) -> web.Response:
     """By redirect: SAML Bindings §3.4, OpenID Connect RP-Initiated Logout §3."""
     single_logout(request)
     return await through_the_browser(request, query_message(request, Channel.REDIRECT))
 
 
-async def slo_post(request: web.Request) -> web.Response:
+async def slo_post(request: web.BaseRequest) -> web.Response:
     """By a form: SAML Bindings §3.5."""
     single_logout(request)
     return await through_the_browser(request, await form_message(request, Channel.POST))
 
 
-async def back_channel(request: web.Request) -> web.Response:
+async def back_channel(request: web.BaseRequest) -> web.Response:
     """OpenID Connect Back-Channel Logout §2.5: the provider's own call, with a logout token."""
     request[TRAIL].for_programs = True
     single_logout(request)
@@ -38,16 +38,17 @@ async def back_channel(request: web.Request) -> web.Response:
     return web.Response(headers=pages.ANSWER_HEADERS) if heard.complete else left_over(request)
 
 
-async def front_channel(request: web.Request) -> web.Response:
+async def front_channel(request: web.BaseRequest) -> web.Response:
     """OpenID Connect Front-Channel Logout §2: in a frame of a page of the provider's, which reads nothing of the answer."""
     single_logout(request)
     heard = await hear(request, query_message(request, Channel.FRONT))
     return page_response(pages.heard_page()) if heard.complete else left_over(request)
 
 
-def single_logout(request: web.Request) -> SingleLogout:
+def single_logout(request: web.BaseRequest) -> SingleLogout:
     """The logout of the provider in the path, before anything that came is read. Raises `NotFound`."""
-    trail, idp = request[TRAIL], request.match_info["idp"]
+    trail = request[TRAIL]
+    idp = trail.name
     port = trail.table.provider(idp).port.logout
     trail.idp, trail.is_logout = idp, True
     if port is None:
@@ -55,19 +56,19 @@ def single_logout(request: web.Request) -> SingleLogout:
     return port
 
 
-async def hear(request: web.Request, message: LogoutMessage) -> Heard:
+async def hear(request: web.BaseRequest, message: LogoutMessage) -> Heard:
     """End what the message means."""
-    return await request[SERVICES].logout.hear(request[TRAIL].table, request.match_info["idp"], message)
+    return await request[SERVICES].logout.hear(request[TRAIL].table, request[TRAIL].name, message)
 
 
-def left_over(request: web.Request) -> web.Response:
+def left_over(request: web.BaseRequest) -> web.Response:
     """The message was heard, and is being worked on: no error of the message's."""
     trail, error = request[TRAIL], SessionsLeftOver("a node did not end all sessions; it is asked again")
     trail.code, trail.detail = error.code, error.detail
     return error_response(request, error)
 
 
-async def through_the_browser(request: web.Request, message: LogoutMessage) -> web.Response:
+async def through_the_browser(request: web.BaseRequest, message: LogoutMessage) -> web.Response:
     """A provider's wish, or its answer to ours."""
     if "SAMLRequest" not in message.fields:
         return await came_back(request, message)
@@ -78,11 +79,11 @@ async def through_the_browser(request: web.Request, message: LogoutMessage) -> w
     if answer is None:
         return page_response(pages.heard_page()) if heard.complete else left_over(request)
     if isinstance(answer, FormPost):
-        return page_response(pages.form_page(answer, provider=request[TRAIL].table.provider(request.match_info["idp"]).port.display_name))
+        return page_response(pages.form_page(answer, provider=request[TRAIL].table.provider(request[TRAIL].name).port.display_name))
     return redirect_response(request, answer.url)
 
 
-async def came_back(request: web.Request, message: LogoutMessage) -> web.Response:
+async def came_back(request: web.BaseRequest, message: LogoutMessage) -> web.Response:
     """The browser is back from where our logout had sent it."""
     services, trail = request[SERVICES], request[TRAIL]
     state = message.fields.get("RelayState") or message.fields.get("state")
@@ -90,5 +91,5 @@ async def came_back(request: web.Request, message: LogoutMessage) -> web.Respons
         raise NoLogoutInFlight("no state")
     transaction = services.logout_cookie.read(trail.cookies, state)
     trail.headers.append(("Set-Cookie", services.logout_cookie.removal()))
-    journey, onward = await services.logout.came_back(trail.table, request.match_info["idp"], message, transaction)
+    journey, onward = await services.logout.came_back(trail.table, request[TRAIL].name, message, transaction)
     return go_on(request, journey, onward)

@@ -21,30 +21,30 @@ from gateway.web.handlers.in_flight import sent
 from gateway.web.trace import Trace, trace_of
 
 
-async def show(request: web.Request) -> web.Response:
+async def show(request: web.BaseRequest) -> web.Response:
     """What the link is for, and a button that begins the test sign-in."""
     check_navigation(request.headers)
     trail = request[TRAIL]
-    link = request[SERVICES].trials.read(request.match_info["token"])
+    link = request[SERVICES].trials.read(request[TRAIL].name)
     request[SERVICES].pipeline.check_link(trail.table, link)
     name = trail.table.provider(link.idp).port.display_name
     return page_response(pages.trial_start_page(url=request.rel_url.raw_path, virtual_proxy=link.virtual_proxy, provider=name))
 
 
-async def begin(request: web.Request) -> web.Response:
+async def begin(request: web.BaseRequest) -> web.Response:
     """To the identity provider; the link is used up."""
     check_navigation(request.headers)
     services = request[SERVICES]
-    link = services.trials.read(request.match_info["token"])
+    link = services.trials.read(request[TRAIL].name)
     return sent(request, *await services.pipeline.begin_trial(request[TRAIL].table, link), by_page=True)
 
 
-async def end(request: web.Request, response: IdpResponse, transaction: LoginTransaction) -> web.Response:
+async def end(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> web.Response:
     """The trace, in the place of a ticket."""
     services, table = request[SERVICES], request[TRAIL].table
     request[TRAIL].is_login = False
     try:
-        proven = await services.pipeline.prove(table, request.match_info["idp"], response, transaction)
+        proven = await services.pipeline.prove(table, request[TRAIL].name, response, transaction)
     except GatewayError as error:
         if transaction.step_up or not isinstance(error, SignInTooWeak):  # else the user gets a second chance
             record(request, transaction, error)
@@ -68,7 +68,7 @@ def traced(transaction: LoginTransaction, proven: Proven) -> tuple[Trace, Gatewa
     return trace, told.refusal
 
 
-def record(request: web.Request, transaction: LoginTransaction, refusal: GatewayError | None) -> None:
+def record(request: web.BaseRequest, transaction: LoginTransaction, refusal: GatewayError | None) -> None:
     """A line in the log."""
     request[SERVICES].journal.record(
         TrialEnded(
