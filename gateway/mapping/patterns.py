@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Protocol, cast
 
 import re2
@@ -23,6 +24,21 @@ MAX_PROGRAM: Final = 1_500
 _ESCAPES: Final = re.compile(r"([^\\]*)(\\.?|$)", re.DOTALL)
 _MEMORY: Final = 16 << 20
 """Bytes that one pattern may take for its states: with fewer, RE2 stays linear but becomes some ten times slower on absurd patterns."""
+_RUNTIME: Final = 8 << 20
+"""The same in the runtime of expressions: RE2's own default."""
+_MAX_COMPILED: Final = 100_000
+"""How many instructions a pattern may have where it is compiled at each evaluation."""
+_TOO_LARGE: Final = "the pattern is too large: every character would be compared too often"
+_BUILT: Final = 200
+_ROOM: Final = 12
+"""RE2 gives a pattern up that is built of more instructions than a sixteenth of its memory: twelve for each that is left, and 150."""
+_UNICODE: Final = re.compile(r"\\[pP]")
+_WIDE: Final = re.compile(r"\\[pP]|-(?:\\x|[^\x00-\x7f])")
+_FOLDING: Final = re.compile(r"\(\?[a-zA-Z-]*i")
+_CHARACTER: Final = 200.0
+_CLASS: Final = 200_000.0
+_FOLDED_CLASS: Final = 450_000.0
+"""Nanoseconds for reading a byte of a pattern, a class of Unicode, and one or a wide range where case is folded."""
 _MESSAGES: Final = {"invalid perl operator": "lookahead and lookbehind do not exist here", "invalid escape sequence": "no such escape"}
 
 
@@ -94,18 +110,41 @@ def compile_pattern(source: str) -> Pattern:
     except re2.error as error:
         raise PatternProblem(f"this is no regular expression: {_reason(error)}") from None
     if program.programsize > MAX_PROGRAM:
-        raise PatternProblem("the pattern is too large: every character would be compared too often")
+        raise PatternProblem(_TOO_LARGE)
     return Pattern(source, program)
 
 
+@lru_cache(maxsize=1_024)
 def program_size(source: str) -> int:
-    """How many instructions a pattern is in the runtime of expressions, which is RE2, too. Raises `PatternProblem`."""
+    """How many instructions a pattern is in the runtime of expressions, which is RE2, too. Raises `PatternProblem`.
+
+    RE2 throws away what comes to nothing, after it was built: a pattern of which little is left but much was built has no price.
+    """
+    size = _program_size(source, _RUNTIME)
+    if size > _MAX_COMPILED:
+        raise PatternProblem(_TOO_LARGE)
+    try:
+        _program_size(source, (size + _ROOM) * _BUILT)
+    except PatternProblem:
+        raise PatternProblem("the pattern is built of far more than what is left of it") from None
+    return size
+
+
+def _program_size(source: str, memory: int) -> int:
     options = re2.Options()
-    options.log_errors = False
+    options.log_errors, options.max_mem = False, memory
     try:
         return cast("_Program", re2.compile(source, options)).programsize
     except re2.error as error:
         raise PatternProblem(f"this is no regular expression: {_reason(error)}") from None
+
+
+def reading_work(source: str) -> float:
+    """Nanoseconds for reading a pattern, whatever is left of it: classes of Unicode are long lists, and folding case walks through them."""
+    classes = len(_UNICODE.findall(source)) * _CLASS
+    if _FOLDING.search(source):
+        classes = len(_WIDE.findall(source)) * _FOLDED_CLASS
+    return len(source.encode()) * _CHARACTER + classes
 
 
 def read_replacement(source: str, pattern: Pattern) -> Replacement:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from gateway.mapping.patterns import PatternProblem, program_size
+from gateway.mapping.patterns import PatternProblem, program_size, reading_work
 from gateway.mapping.sizes import NOTHING, Amount, Size, either, smaller
 from gateway.mapping.syntax import Call, Literal, Tree
 
@@ -32,9 +32,9 @@ _VERB: Final = 200.0
 _VERB_WORK: Final = 1_500.0
 """What one byte of a format can become: seven, `%.1000f`, give 1,310 digits."""
 _PATTERN: Final = 10_000.0
-_PATTERN_PART: Final = 2_000.0
-_PATTERN_BYTE: Final = 15.0
-"""A pattern is compiled each time: its instructions cost at that, and again for each byte of the text."""
+_PATTERN_PART: Final = 1_500.0
+_PATTERN_BYTE: Final = 20.0
+"""A pattern is read and compiled each time: its instructions cost at that, and again for each byte of the text."""
 
 
 class Unpriced(Exception):
@@ -63,6 +63,11 @@ class Meter:
         """A new text."""
         self.memory += length.all + _NEW * self.times
         return Size(length, NOTHING, self.amount(1), length)
+
+    def grown(self, length: Amount) -> Size:
+        """A new text of a length that was not known: it is there twice while it is moved to where there is more room."""
+        self.memory += length.each
+        return self.text(length)
 
     def call(self, call: Call, sizes: Sequence[Size]) -> Size:
         """Raises `Unpriced`."""
@@ -112,12 +117,20 @@ def _one_of(*places: int) -> Price:
     return price
 
 
-def _index(meter: Meter, _call: Call, sizes: Sequence[Size]) -> Size:
+def _index(meter: Meter, call: Call, sizes: Sequence[Size]) -> Size:
     """A part of a list or object; where there is none, an error that quotes the key."""
-    held, key = sizes
+    key = sizes[1]
     meter.work += key.text.all * 20
     meter.memory += key.text.all * 4 + _NEW * meter.times
-    return held
+    return _element(meter, call, sizes)
+
+
+def _element(meter: Meter, call: Call, sizes: Sequence[Size]) -> Size:
+    """As large as what holds it, for it may nest; but what is split is split into texts."""
+    match call.arguments[0]:
+        case Call("split"):
+            return Size(sizes[0].text, NOTHING, meter.amount(1), sizes[0].chars)
+    return sizes[0]
 
 
 def _add(meter: Meter, call: Call, sizes: Sequence[Size]) -> Size:
@@ -176,8 +189,8 @@ def _replace(meter: Meter, call: Call, sizes: Sequence[Size]) -> Size:
     text, inserted = sizes[0].text, sizes[2].text
     found = _found(meter, call.arguments[1], text)
     made = text + found * inserted
-    meter.work += made.all * 3 + found.all * 20
-    return meter.text(made)
+    meter.work += made.all * 3 + found.all * 30
+    return meter.grown(made)
 
 
 def _split(meter: Meter, call: Call, sizes: Sequence[Size]) -> Size:
@@ -193,7 +206,7 @@ def _join(meter: Meter, _call: Call, sizes: Sequence[Size]) -> Size:
     held = sizes[0]
     made = held.chars + (held.count * sizes[1].text if len(sizes) > 1 else NOTHING)
     meter.work += made.all * 6 + held.nodes.all * 100
-    return meter.text(made)
+    return meter.grown(made)
 
 
 def _format(meter: Meter, _call: Call, sizes: Sequence[Size]) -> Size:
@@ -208,10 +221,10 @@ def _matches(meter: Meter, call: Call, sizes: Sequence[Size]) -> Size:
     if pattern is None:
         raise Unpriced("the pattern of matches has to be written out: one of claims could be made to cost anything")
     try:
-        parts = program_size(pattern.decode())
+        parts, reading = program_size(pattern.decode()), reading_work(pattern.decode())
     except (PatternProblem, UnicodeDecodeError) as error:
         raise Unpriced(f"matches: {error}") from None
-    meter.work += (_PATTERN + parts * _PATTERN_PART) * meter.times + sizes[0].text.all * parts * _PATTERN_BYTE
+    meter.work += (_PATTERN + reading + parts * _PATTERN_PART) * meter.times + sizes[0].text.all * parts * _PATTERN_BYTE
     return meter.scalar()
 
 
@@ -242,7 +255,8 @@ PRICES: Final[Mapping[str, Price]] = MappingProxyType(
     | dict.fromkeys(("_<_", "_<=_", "_>_", "_>=_", "startsWith", "endsWith"), _order)
     | dict.fromkeys(("contains", "indexOf", "lastIndexOf"), _seek)
     | dict.fromkeys(("_?._", "_[_]", "_[?_]"), _index)
-    | dict.fromkeys(("dyn", "optional.of", "optional.ofNonZeroValue", "value", "first", "last"), _one_of(0))
+    | dict.fromkeys(("dyn", "optional.of", "optional.ofNonZeroValue", "value"), _one_of(0))
+    | dict.fromkeys(("first", "last"), _element)
     | dict.fromkeys(("or", "orValue"), _one_of(0, 1))
     | dict.fromkeys(("int", "uint", "double", "bool", "timestamp", "duration"), _reading(20))
     | dict.fromkeys(("lowerAscii", "upperAscii", "trim", "reverse", "substring", "charAt"), _rewriting(8))

@@ -21,6 +21,7 @@ from gateway.mapping.access import _is_large
 from gateway.mapping.allowance import FEW_ROUNDS, LITTLE, MOST, ROUNDS, Parts
 from gateway.mapping.cel import Inputs, evaluate
 from gateway.mapping.cost import Cost, cost_of, makes_lists, size_of
+from gateway.mapping.patterns import program_size
 from gateway.mapping.prices import Unpriced
 from gateway.mapping.sizes import Extent, extent
 from gateway.mapping.syntax import Call, Fold, Ident, Listing, Literal, Select, Struct, Tree, UnreadableError, read_tree
@@ -51,6 +52,8 @@ COMMON = [
     "claims.groups.map(g, claims.domain + '/' + g)",
     "claims.groups.exists(g, g in ['a', 'b', 'c']) ? 'yes' : 'no'",
     "claims.roles.split(',').map(r, r.trim())",
+    "claims.groups.map(g, '%s@%s'.format([g.split('/')[0], 'ad']))",
+    "claims.groups.map(g, g.split('-').last().orValue(g))",
     "claims.groups.join(';')",
     "'%s-%s'.format([claims.domain, claims.sub])",
     "claims.?sub.optMap(s, s.lowerAscii()).orValue('')",
@@ -195,6 +198,11 @@ SLOW = {
     "kept": ("claims.g.map(x, x).size()", {"g": ["x"] * 1_500}),
     "concatenated": ("claims.g.all(x, (claims.g + claims.g).size() > 0)", {"g": ["x"] * 600}),
     "pattern of classes": ("claims.g.all(x, x.matches('[\\\\pL\\\\pN]x'))", {"g": ["x" * 9] * 60}),
+    "pattern of many states in few parts": ("claims.g.all(x, x.matches('(?:a?){16}[ab]{16}c') || true)", {"g": [MIXED] * 8}),
+    "pattern of classes that come to nothing": ("claims.g.all(x, x.matches('(?:\\\\pL\\\\pL){0}') || true)", {"g": ["x"] * 300}),
+    "pattern of a class folded to nothing": ("claims.g.all(x, x.matches('(?i)[^\\\\PL\\\\pL]') || true)", {"g": ["x"] * 100}),
+    "pattern that is long and small": (f"claims.g.all(x, x.matches('{'a*' * 2_000}') || true)", {"g": ["x"] * 100}),
+    "replaced one by one": ("claims.g.all(x, claims.a.replace('a', 'bbbb') != '')", {"g": ["x"] * 300, "a": LONG}),
     "pattern of many states": ("claims.a.matches('[ab]*a[ab]{200}c')", {"a": MIXED}),
     "quote": ("claims.g.all(x, strings.quote(claims.a) != '')", {"g": ["x"] * 150, "a": '"' * 8_000}),
     "format": ("claims.g.all(x, '%s'.format([claims.h]) != '')", {"g": ["x"] * 50, "h": [-1e-300 / 3] * 300}),
@@ -269,6 +277,9 @@ def test_a_claim_that_an_expression_does_not_read_is_not_reckoned_with() -> None
         ("claims.a.matches(claims.b)", "the pattern of matches has to be written out"),
         ("claims.a.matches('^' + claims.b)", "the pattern of matches has to be written out"),
         ("claims.a.matches('(')", "matches: this is no regular expression"),
+        ("claims.a.matches('(?:|){1000}')", "matches: the pattern is built of far more than what is left of it"),
+        (r"claims.a.matches('\\pL{100}')", "matches: the pattern is too large"),
+        ("claims.g.all(x, x.matches('" + r"(?:\\pL){0}" * 100 + "'))", "this could take too much time or memory even with short claims"),
         ("timestamp(0).getHours(claims.zone) == 1", "the time zone of getHours has to be written out"),
         ("google.protobuf.StringValue{value: claims.a}", "a message (google.protobuf.StringValue) cannot be made here"),
         ("[claims.a]" + ".map(x, x + x)" * 28, "this could take too much time or memory even with short claims"),
@@ -293,6 +304,19 @@ def test_a_variable_of_a_macro_hides_a_claim_of_that_name() -> None:
     """Its size is that of the elements it stands for, not of the claims."""
     assert cost("[claims.b + claims.b].map(claims, claims + claims)[0]", b=LONG).memory > 8 * len(LONG)
     assert cost("['x'].map(claims, claims + claims)[0]", b=LONG).memory < len(LONG)
+
+
+def test_what_is_split_is_split_into_texts() -> None:
+    """And not into what could nest, so that it may be formatted."""
+    names = [",".join(["OU=x"] * 25)] * 500
+    assert cost("claims.g.map(g, '%s'.format([g.split(',')[0]]))", g=names).memory < cost("claims.g.map(g, g)", g=names).memory + 10e6
+
+
+@pytest.mark.parametrize(
+    "pattern", ["[^\\pL\\pN._-]+", "^\\pL[\\pL\\pM'. -]*$", "^\\p{Lu}\\p{Ll}+", "\\p{Han}{2,}", "(?i)\\bqlik\\b", "a|", "(a|b)|"]
+)
+def test_usual_patterns_have_a_price(pattern: str) -> None:
+    assert program_size(pattern) < 5_000
 
 
 def test_a_list_that_could_grow_too_long_leaves_few_rounds() -> None:
