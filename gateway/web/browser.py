@@ -159,6 +159,15 @@ def check_navigation(headers: Mapping[str, str]) -> None:
         raise NotANavigation("a socket or a script")
 
 
+def begins_login(headers: Mapping[str, str]) -> bool:
+    """Whether a request to begin a login can: a navigation, and in no frame. All others are answered without one."""
+    try:
+        check_navigation(headers)
+    except (NotANavigation, PrefetchRefused):
+        return False
+    return not is_frame(headers)
+
+
 def prefers_json(accept: str) -> bool:
     """True when application/json has a higher quality than text/html (RFC 9110 §12.5.1); `*/*` and nothing mean HTML."""
     return _quality(accept, "application/json") > _quality(accept, "text/html")

@@ -20,7 +20,7 @@ from aiohttp import StreamReader, web
 from gateway.config.settings import LimitSettings
 from gateway.errors import Overloaded, ProviderBusy, TooManyRequests
 from gateway.journal import LogJournal
-from gateway.web.browser import client_address, is_trusted
+from gateway.web.browser import begins_login, client_address, is_trusted
 from gateway.web.pressure import Pressure
 
 QUIET_SECONDS = 10.0
@@ -99,8 +99,13 @@ class Guard:
         return Overloaded(state)
 
     async def check_client(self, request: web.BaseRequest, endpoint: Endpoint) -> None:
-        """Not more requests of this kind from this client's network than `limits` allows. Raises `TooManyRequests`."""
+        """Not more requests of this kind from this client's network than `limits` allows. Raises `TooManyRequests`.
+
+        What can begin no login takes no beginning: any site's page could shut out its visitors' networks with images and frames.
+        """
         limits = self.limits
+        if self.rates is not None and endpoint is Endpoint.START and not begins_login(request.headers):
+            endpoint = Endpoint.OTHER
         most = limits.starts_per_client if endpoint is Endpoint.START else limits.requests_per_client
         if most is None or self.rates is None:
             return

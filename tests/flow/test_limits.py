@@ -69,6 +69,23 @@ async def test_a_limit_on_beginnings_does_not_keep_a_login_from_ending(worlds: W
     assert (await browser.follow(callback)).status == 200
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"},
+        {"Sec_Fetch_Mode": "cors", "Sec_Fetch_Dest": "empty"},
+        {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"},
+        {"Sec_Purpose": "prefetch"},
+        {"X_Requested_With": "XMLHttpRequest"},
+    ],
+)
+async def test_what_begins_no_login_takes_no_beginning_from_its_network(worlds: Worlds, headers: dict[str, str]) -> None:
+    """Neither another site's page full of images, nor an open dashboard whose session is over, shuts out an office."""
+    world = await worlds(edit_gateway=limits(starts_per_client=1, requests_per_client=3))
+    assert [(await start(world, **headers)).status == 429 for _ in range(4)] == [False, False, False, True]
+    assert (await start(world)).status == 302
+
+
 async def test_clients_behind_a_trusted_proxy_are_told_apart(worlds: Worlds) -> None:
     world = await worlds(edit_gateway=limits(f"{HERE}/32", starts_per_client=1))
     assert (await start(world, X_Forwarded_For="203.0.113.7")).status == 302
