@@ -58,7 +58,7 @@ class ReservedDirectory(IdentityError):
 
 
 class MalformedUser(IdentityError):
-    """Directory or user id: blank, blanks at the ends, backslash, control characters, not NFC, too long."""
+    """Directory or user id: blank, blanks at the ends, backslash, a path of dots, control characters, not NFC, too long."""
 
     code = "QGW-308"
 

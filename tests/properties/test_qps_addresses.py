@@ -15,12 +15,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import IdentityError, MalformedStart, QlikError, TargetRefused, UnknownNode
+from gateway.exchange import encode
 from gateway.model import AuthModuleRedirect, HttpResponse, QlikUser, Secret, attributes_size
 from gateway.protocol.qps import (
     Targets,
     TicketReply,
     check_target,
     check_user,
+    end_sessions_request,
     match_node,
     read_node,
     read_redirect,
@@ -200,9 +202,10 @@ def is_ticket(pair: str) -> bool:
 
 
 words = st.one_of(st.text(max_size=12), st.sampled_from(["INTERNAL", "none", "group", "OS", "a b", "x\\y", "\ud800", "e\u0301"]))
+dotted = st.lists(st.sampled_from([".", "..", "/", "%2e", "%2F", "?", "#", ";", "alice"]), max_size=6).map("".join)
 
 
-@given(st.text(st.sampled_from("aZ0 .~!@;\\\t\x7f\u200b\u00e4\u0308"), max_size=8) | st.integers(250, 260).map("a".__mul__))
+@given(st.text(st.sampled_from("aZ0 ./~!@;\\\t\x7f\u200b\u00e4\u0308"), max_size=8) | st.integers(250, 260).map("a".__mul__))
 def test_a_plain_name_passes_every_check_of_names(name: str) -> None:
     def passes(check: Callable[[str, str], None]) -> str | None:
         try:
@@ -233,6 +236,21 @@ def test_whoever_passes_the_gate_can_be_asked_a_ticket_for(directory: str, user_
     body = json.loads(request.body)
     assert (body["UserDirectory"], body["UserId"]) == (directory, user_id)
     assert [pair for item in body["Attributes"] for pair in item.items()] == attributes
+
+
+@given(words | dotted, words | dotted)
+@example("CONTOSO", "../FABRIKAM/bob")
+@example("CONTOSO", "alice HTTP/1.1\r\nX: y")
+def test_whoever_passes_the_gate_has_sessions_of_their_own_to_end(directory: str, user_id: str) -> None:
+    """One line, and the two names as they are, however the node takes escapes and dots."""
+    user = QlikUser(directory=directory, user_id=user_id)
+    try:
+        request = end_sessions_request(user, node=NODES[0], prefix="sales", xrfkey=ascii_letters[:16])
+    except IdentityError:
+        return
+    path = encode(request).split(b"\r\n")[0].decode().removeprefix("DELETE ").removesuffix(f"?Xrfkey={ascii_letters[:16]} HTTP/1.1")
+    assert [unquote(part) for part in path.split("/")] == ["", "qps", "sales", "user", directory, user_id]
+    assert not {".", ".."} & set(unquote(path).split("/"))
 
 
 json_values = st.recursive(

@@ -28,7 +28,7 @@ LONGEST_NAME = 256
 MOST_AROUND, MOST_BYTES = len("=; "), len("%F0%9F%98%80")
 """Bytes of X-Qlik-Security that an attribute takes at most besides its texts, and that a character of these does."""
 
-_PLAIN = re.compile(r"[!-\[\]-~]+(?: +[!-\[\]-~]+)*")
+_PLAIN = re.compile(r"[!-.0-\[\]-~]+(?: +[!-.0-\[\]-~]+)*")  # neither slash nor backslash
 _UNCARRIED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
 _INVISIBLE = frozenset({"Cf", "Mn"})  # zero-width characters and combining marks
 
@@ -55,13 +55,16 @@ def check_name(value: str, what: str) -> None:
 
 
 def check_unusual_name(value: str, what: str) -> None:
-    """`check_name` for any name. Raises `MalformedUser`."""
+    """`check_name` for any name. Raises `MalformedUser`.
+
+    Dots that lead elsewhere in an address, too: a server that reads `%2F` as a slash, as some do, would end another user's sessions.
+    """
     if not value or len(value) > LONGEST_NAME:
         raise MalformedUser(f"the {what} has {len(value)} characters, 1 to {LONGEST_NAME} are possible")
     if _is_blank(value[0]) or _is_blank(value[-1]):
         raise MalformedUser(f"the {what} begins or ends with a blank")
-    if value in {".", ".."}:
-        raise MalformedUser(f"the {what} is {value!r}: no address could name this user, to end the sessions")
+    if {".", ".."} & set(value.split("/")):
+        raise MalformedUser(f"the {what} is or contains a path of dots: no address could name this user, to end the sessions")
     if "\\" in value:
         raise MalformedUser(f"the {what} contains a backslash")
     if not _is_carried(value) or any(unicodedata.category(character) == "Cf" for character in value):
