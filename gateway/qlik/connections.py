@@ -63,6 +63,7 @@ class NodeConnections:
             async with asyncio.timeout(request.timeout):
                 return await self._pool.exchange(encode(request), request.limit)
         except (OSError, MalformedAnswer, OversizeAnswer) as error:  # time-outs are OSErrors
+            self._context.forget(self._node.server_name)  # whatever it was, it shall not be a session that the node makes nothing of
             raise failure(error, self._node) from error
 
     async def close(self) -> None:

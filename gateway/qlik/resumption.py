@@ -9,8 +9,12 @@ from __future__ import annotations
 import ssl
 import time
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
+
+_UNUSABLE: Final = (ssl.SSLError, ValueError)
+"""How the library tells that it cannot copy a session, or give it to a connection: then nothing but the resumption is lost."""
 
 PROOF_SECONDS: Final = 600.0
 """After so long, a new connection makes a node prove again who it is."""
@@ -44,7 +48,12 @@ class ResumingContext(ssl.SSLContext):
         known = self._sessions().get(name)
         if session is None and known is not None and now - known.proven < PROOF_SECONDS:
             session = known.session
-        made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        try:
+            made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        except _UNUSABLE:
+            if session is None:
+                raise
+            made = super().wrap_bio(incoming, outgoing, server_side, server_hostname)
         if known is None:
             self._sessions()[name] = _Known(weakref.ref(made), now)
         else:
@@ -60,12 +69,17 @@ class ResumingContext(ssl.SSLContext):
         connection = known.newest() if known else None
         if known is None or connection is None or connection.version() is None:  # its handshake is still under way
             return
-        session = connection.session
-        if session is None or not session.id:
-            return
-        if not connection.session_reused:
-            known.proven = known.begun
-        known.session = session
+        with suppress(*_UNUSABLE):
+            session = connection.session
+            if session is None or not session.id:
+                return
+            if not connection.session_reused:
+                known.proven = known.begun
+            known.session = session
+
+    def forget(self, server_name: str) -> None:
+        """Resume nothing of what is known: the next connection to that name makes a full handshake. To be called after every failure."""
+        self._sessions().pop(server_name, None)
 
     def _sessions(self) -> dict[str, _Known]:
         """Made when it is first needed: a context is constructed by `__new__` alone."""

@@ -3,23 +3,25 @@
 import asyncio
 import contextlib
 import gc
+import random
 import ssl
 import time
 import weakref
 
 import pytest
 
-from gateway.errors import NodeNotVerified
+from gateway.errors import NodeNotVerified, NodeUnreachable
 from gateway.protocol.qps import Node, read_node
 from gateway.qlik import resumption
 from gateway.qlik.connections import SiteConnections
 from gateway.qlik.material import read_client, read_roots
 from gateway.qlik.trust import SiteTrust
-from tests.peers.node import NAME, Ask, Reply, TlsNode, always, other_site_certificates, site_certificates
+from tests.peers.node import NAME, Ask, Fault, Reply, TlsNode, always, in_turn, other_site_certificates, site_certificates
 from tests.qlik.test_connections import request
 
 SITE = site_certificates()
-CLOSING = always(Reply(200, b"well", closes=True))
+CLOSE = Reply(200, b"well", closes=True)
+CLOSING = always(CLOSE)
 VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 
 
@@ -62,6 +64,115 @@ async def test_a_node_that_forgot_its_sessions_gets_a_full_handshake(version: ss
             await ask(trust, node, 2)
         seen += [one.resumed for one in node.seen]
     assert seen == [False, True, False, True]
+
+
+@VERSIONS
+async def test_after_a_failure_the_node_gets_a_full_handshake(version: ssl.TLSVersion) -> None:
+    """It may be the resumption that it cannot do: then nobody would come in before the session is too old."""
+    trust = new_trust()
+    async with TlsNode(answers=in_turn([CLOSE, CLOSE, Fault.DROP, CLOSE, CLOSE]), version=version) as node:
+        await ask(trust, node, 2)
+        with pytest.raises(NodeUnreachable):
+            await ask(trust, node)
+        await ask(trust, node, 2)
+    assert [seen.resumed for seen in node.seen] == [False, True, True, False, True]
+
+
+@pytest.mark.parametrize("versions", [(ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2)])
+async def test_a_node_may_change_its_version_of_tls(versions: tuple[ssl.TLSVersion, ...]) -> None:
+    trust = new_trust()
+    for version in versions:
+        async with TlsNode(answers=CLOSING, version=version) as node:
+            await ask(trust, node, 2)
+        assert [seen.resumed for seen in node.seen] == [False, True]
+
+
+@VERSIONS
+async def test_a_session_that_cannot_be_used_costs_no_more_than_a_full_handshake(version: ssl.TLSVersion) -> None:
+    trust, other = new_trust(), new_trust()
+    async with TlsNode(answers=CLOSING, version=version) as node:
+        for one in (trust, other):
+            await ask(one, node)
+        context = trust.context(route(node))
+        context._known[NAME].session = other.context(route(node))._known[NAME].session  # "refers to a different SSLContext"
+        with pytest.raises(ValueError, match="SSLContext"):
+            ssl.SSLContext.wrap_bio(context, ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=NAME, session=context._known[NAME].session)
+        await ask(trust, node, 2)
+    assert [seen.resumed for seen in node.seen] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("trouble", [ValueError("i2d() failed"), ssl.SSLError("internal error")])
+async def test_a_session_that_cannot_be_had_costs_no_login(trouble: Exception) -> None:
+    class Unwilling:
+        session_reused = False
+
+        def version(self) -> str:
+            return "TLSv1.3"
+
+        @property
+        def session(self) -> ssl.SSLSession:
+            raise trouble
+
+    context = new_trust().context(read_node(f"https://{NAME}:4243/qps/"))
+    server, unwilling = server_context(ssl.TLSVersion.TLSv1_3), Unwilling()
+    assert [one_connection(context, server) for _ in range(2)] == [False, True]
+    context._known[NAME].newest = weakref.ref(unwilling)  # type: ignore[arg-type]
+    context.learn(NAME)
+    assert one_connection(context, server) is True
+
+
+@VERSIONS
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_the_order_no_connection_rests_on_an_older_proof(
+    monkeypatch: pytest.MonkeyPatch, version: ssl.TLSVersion, seed: int
+) -> None:
+    """Each connection's proof is its own full handshake, or that of the session it was offered when it began."""
+    now, dice = 10.0, random.Random(seed)  # noqa: S311 - a repeatable test
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    context, server = new_trust().context(read_node(f"https://{NAME}:4243/qps/")), server_context(version)
+    proof_of: dict[int, float] = {}  # of a session, by its identity: `kept` has them live
+    kept, resumed = [], 0
+
+    class Begun:
+        def __init__(self) -> None:
+            there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+            known = context._sessions().get(NAME)
+            self.offered, self.begun = known and known.session, now
+            self.ours = context.wrap_bio(back, there, server_hostname=NAME)
+            self.theirs = server.wrap_bio(there, back, server_side=True)
+
+        def go_on(self) -> bool:
+            """Whether it has come to its answer."""
+            for side in (self.ours, self.theirs):
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    side.do_handshake()
+            return self.ours.version() is not None and self.theirs.version() is not None
+
+        def answer(self) -> float:
+            self.theirs.write(b"an answer")
+            self.ours.read()
+            return proof_of[id(self.offered)] if self.ours.session_reused else self.begun
+
+    under_way: list[Begun] = []
+    proofs: dict[ssl.SSLObject, float] = {}
+    for _ in range(150):
+        now += dice.choice([0, 1, 50, 250])
+        if dice.random() < 0.4 or not under_way:
+            under_way.append(Begun())
+        chosen = dice.choice(under_way)
+        if chosen.go_on():
+            under_way.remove(chosen)
+            proof = proofs[chosen.ours] = chosen.answer()
+            resumed += bool(chosen.ours.session_reused)
+            assert chosen.begun - proof < resumption.PROOF_SECONDS
+            context.learn(NAME)
+            known = context._known[NAME]
+            if known.session is not None and id(known.session) not in proof_of:
+                newest = known.newest()
+                assert newest is not None
+                kept.append(known.session)
+                proof_of[id(known.session)] = proofs[newest]
+    assert resumed
 
 
 @VERSIONS
@@ -150,6 +261,13 @@ def test_a_handshake_may_stand_at_any_point_while_another_connection_is_learnt_o
             side.do_handshake()
     one_connection(context, server)
     assert one_connection(context, server) is True
+
+
+def test_a_connection_without_a_ticket_takes_nothing_away() -> None:
+    context = new_trust().context(read_node(f"https://{NAME}:4243/qps/"))
+    server, sparing = server_context(ssl.TLSVersion.TLSv1_3), server_context(ssl.TLSVersion.TLSv1_3)
+    sparing.num_tickets = 0
+    assert [one_connection(context, each) for each in (server, sparing, server)] == [False, False, True]
 
 
 def test_a_context_that_nobody_uses_any_more_goes_with_its_sessions() -> None:
