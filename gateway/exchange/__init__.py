@@ -1,7 +1,7 @@
 """HTTP/1.1 towards the few places that a gateway calls again and again: kept connections, one exchange at a time on each.
 
 It does what such calls need and nothing else: no redirects, cookies, compression or streaming. Whoever opens a connection
-decides where it leads, through which proxy, and what the other side has to prove. Over asyncio's transports and protocols alone.
+decides where it leads, through which proxy, and what the other side has to prove. Over asyncio's transports and protocols.
 """
 
 from gateway.exchange.connection import BrokenOff, Connection
