@@ -54,7 +54,8 @@ class Connection(asyncio.Protocol):
 
     async def gone(self) -> None:
         """Wait until it has ended."""
-        await self._lost.wait()
+        if self._transport is not None:
+            await self._lost.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # what is opened for a Protocol reads and writes

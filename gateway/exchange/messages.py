@@ -15,6 +15,9 @@ from gateway.model import HttpRequest, HttpResponse
 LONGEST_HEAD = 16_384
 """Bytes of a status line with all headers, and of a chunked body's trailers."""
 
+MOST_INTERIM = 16
+"""Answers on the way to one answer."""
+
 _ALWAYS = {"User-Agent": "qlikgw", "Accept": "*/*", "Accept-Encoding": "identity"}
 _LONGEST_CHUNK_LINE = 256
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -25,7 +28,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t -~\x80-\xff]*)?\r\n")
 _TRAILERS = re.compile(rf"(?:{_NAME}:[\t -~\x80-\xff]*\r\n)*\r\n".encode("latin-1"))
 _BEGINNING = b"HTTP/1."
-_OK = 200
+_SWITCHING, _OK = 101, 200
 _BODILESS = frozenset({204, 304})
 
 
@@ -75,13 +78,14 @@ class AnswerReader:
 
     def __init__(self, limit: int) -> None:
         self.begun = False
-        """Whether the head has been read: from then on what breaks off is a broken answer, not a broken connection."""
-        self._held = b""
+        """Whether anything has come: from then on what breaks off is a broken answer, not a broken connection."""
+        self._held = bytearray()  # in which to add and to take costs what is added or taken, however small the pieces
         self._ended = False
         self._steps = self._read(limit)
 
     def feed(self, data: bytes) -> Answer | None:
         """Take what has come. None: there must be more. Raises `MalformedAnswer`, `OversizeAnswer`."""
+        self.begun = True
         self._held += data
         return next(self._steps, None)
 
@@ -91,17 +95,18 @@ class AnswerReader:
         return next(self._steps, None)
 
     def _read(self, limit: int) -> Generator[Answer | None, None, None]:
-        head = yield from self._head()
-        while head.status < _OK:  # on the way, not there yet (RFC 9110 §15.2)
-            head = yield from self._head()
-        self.begun = True
+        interim = 0
+        while (head := (yield from self._head())).status < _OK:  # on the way, not there yet (RFC 9110 §15.2)
+            interim += 1
+            if interim > MOST_INTERIM:
+                raise MalformedAnswer("an answer that is always on its way")
         body = yield from self._body(head, limit)
         response = HttpResponse(status=head.status, headers=head.headers, body=body)
         yield Answer(response, head.keeps and not self._held and not self._ended)
 
     def _head(self) -> Generator[None, None, _Head]:
         """What does not begin like an answer is none, however little of it there is."""
-        while len(self._held) < len(_BEGINNING) and _BEGINNING.startswith(self._held):
+        while len(self._held) < len(_BEGINNING) and _BEGINNING.startswith(bytes(self._held)):
             yield from self._more()
         if not self._held.startswith(_BEGINNING):
             raise MalformedAnswer("something that is not HTTP/1.1")
@@ -152,6 +157,7 @@ class AnswerReader:
         return self._take(size)
 
     def _rest(self, status: int, limit: int) -> Generator[None, None, bytes]:
+        """One that was cut off on the way looks the same (RFC 9112 §9.8): believe only what shows its own end, as JSON does."""
         while not self._ended and len(self._held) <= limit:
             yield
         if len(self._held) > limit:
@@ -164,7 +170,8 @@ class AnswerReader:
         yield
 
     def _take(self, size: int) -> bytes:
-        taken, self._held = self._held[:size], self._held[size:]
+        taken = bytes(self._held[:size])
+        del self._held[:size]
         return taken
 
 
@@ -182,9 +189,15 @@ def _read_head(data: bytes) -> _Head:
         raise MalformedAnswer("a length that is none, or not the only one")
     if coding is not None and (coding.lower() != "chunked" or match[1] == "0"):
         raise MalformedAnswer("a transfer coding that is not chunked")
-    if match[2] == "101":
+    status, keeps = int(match[2]), match[1] == "1" and "close" not in headers.get("connection", "").lower()
+    if status == _SWITCHING:
         raise MalformedAnswer("another protocol, that nobody asked for")
-    return _Head(int(match[2]), headers, match[1] == "1" and "close" not in headers.get("connection", "").lower())
+    announced = coding is not None or int(length or 0) > 0
+    if announced and status < _OK:  # RFC 9110 §8.6
+        raise MalformedAnswer("a body on the way to an answer")
+    if announced and status in _BODILESS:  # if it came after all, it would pass for the next answer
+        keeps = False
+    return _Head(status, headers, keeps)
 
 
 def _read_chunk_size(line: bytes) -> int:

@@ -1,5 +1,7 @@
 """Requests as they are written, answers as they are read."""
 
+import time
+
 import pytest
 
 from gateway.exchange import MalformedAnswer, OversizeAnswer, encode
@@ -102,14 +104,48 @@ def test_what_follows_an_answer_spoils_its_connection() -> None:
 
 
 @pytest.mark.parametrize("status", [b"204", b"304"])
-def test_some_answers_have_no_body_whatever_they_say(status: bytes) -> None:
-    answer = read(b"HTTP/1.1 " + status + b" None\r\nContent-Length: 5\r\n\r\n")
+@pytest.mark.parametrize("framing", [b"", b"Content-Length: 0\r\n", b"Content-Length: 00\r\n"])
+def test_some_answers_have_no_body(status: bytes, framing: bytes) -> None:
+    answer = read(b"HTTP/1.1 " + status + b" None\r\n" + framing + b"\r\n")
     assert answer is not None
     assert (answer.response.body, answer.keeps) == (b"", True)
 
 
+@pytest.mark.parametrize("status", [b"204", b"304"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_one_that_speaks_of_a_body_all_the_same_is_the_last_of_its_connection(status: bytes, framing: bytes) -> None:
+    answer = read(b"HTTP/1.1 " + status + b" None\r\n" + framing + b"\r\n")
+    assert answer is not None
+    assert (answer.response.body, answer.keeps) == (b"", False)
+
+
 def test_interim_answers_are_passed_over() -> None:
     assert body(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == b"x"
+
+
+def test_interim_answers_come_to_an_end() -> None:
+    hint = b"HTTP/1.1 103 Hints\r\n\r\n"
+    assert body(hint * 16 + LENGTH % 1 + b"x") == b"x"
+    with pytest.raises(MalformedAnswer, match="always on its way"):
+        read(hint * 17)
+
+
+def test_an_answer_has_begun_with_its_first_byte() -> None:
+    reader = AnswerReader(100)
+    assert not reader.begun
+    assert reader.feed(b"H") is None
+    assert reader.begun
+
+
+def test_what_a_body_costs_to_read_does_not_grow_with_the_number_of_its_pieces() -> None:
+    """Eight times as many take eight times as long, not 64 times: else small chunks keep the gateway busy."""
+
+    def seconds(size: int) -> float:
+        began = time.process_time()
+        assert body(CHUNKED + b"1\r\nx\r\n" * size + b"0\r\n\r\n", limit=size) == b"x" * size
+        return time.process_time() - began
+
+    assert seconds(160_000) < 25 * min(seconds(20_000) for _ in range(3))
 
 
 def test_chunks_are_put_together() -> None:
@@ -174,6 +210,8 @@ def test_a_body_may_take_no_more(data: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n",
+        b"HTTP/1.1 103 Hints\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * LONGEST_HEAD,
         CHUNKED + b"\r\n",
         CHUNKED + b"g\r\n",
@@ -185,6 +223,7 @@ def test_a_body_may_take_no_more(data: bytes) -> None:
         CHUNKED + b"1;a\nb\r\nx\r\n",
         CHUNKED + b"1" + b" " * 300,
         CHUNKED + b"1\r\nxyz\r\n",
+        CHUNKED + b"1\r\nxyz0\r\n\r\n",
         CHUNKED + b"0\r\nnameless\r\n\r\n",
         CHUNKED + b"0\r\n" + b"X-A: b\r\n" * 3000,
     ],

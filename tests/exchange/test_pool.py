@@ -1,6 +1,8 @@
 """Connections that are kept: what comes on them, and what ends them. Each against a listener of its own on loopback."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -86,7 +88,16 @@ async def test_no_more_are_opened_than_may_be(peer: Peer, pool: Pool) -> None:
 )
 async def test_a_connection_that_is_not_good_for_another_is_not_kept(peer: Peer, pool: Pool, answer: bytes) -> None:
     peer.answers = [answer]
-    assert [await ask(pool), await ask(pool)] == [b"well", b"well"]
+    assert await ask(pool) == b"well"
+    assert not pool._idle
+    assert await ask(pool) == b"well"
+    assert len(peer.connections) == 2
+
+
+async def test_a_connection_that_still_lives_is_preferred_to_a_new_one(peer: Peer, pool: Pool) -> None:
+    await asyncio.gather(ask(pool), ask(pool))
+    pool._idle[-1].drop()
+    assert await ask(pool) == b"well"
     assert len(peer.connections) == 2
 
 
@@ -102,6 +113,45 @@ async def test_a_kept_connection_that_is_dead_is_tried_once_and_replaced(peer: P
     peer.answers = [GOOD, None, GOOD]
     assert [await ask(pool), await ask(pool)] == [b"well", b"well"]
     assert (peer.asked, len(peer.connections)) == (3, 2)
+
+
+@pytest.mark.parametrize("piece", [b"H", GOOD[:20], GOOD[:-5], b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_an_answer_that_breaks_off_wherever_it_may_is_no_reason_to_ask_again(peer: Peer, pool: Pool, piece: bytes) -> None:
+    peer.answers = [GOOD, piece, None]
+    assert await ask(pool) == b"well"
+    waiting = asyncio.create_task(ask(pool))
+    await until(lambda: peer.asked == 2)
+    peer.connections[0].close()
+    with pytest.raises(MalformedAnswer, match="breaks off"):
+        await waiting
+    assert (peer.asked, len(peer.connections)) == (2, 1)
+
+
+async def test_what_comes_before_anything_was_asked_is_nobodys_answer(peer: Peer) -> None:
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(GOOD)
+        await writer.drain()
+        peer.connections.append(writer)
+
+    async def opened() -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", peer.port)
+        await until(lambda: not connection.usable)
+        return connection
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    peer.port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(BrokenOff):
+            await ask(Pool(opened, most=1, idle_seconds=60))
+
+
+async def test_a_body_that_comes_although_it_cannot_be_is_nobodys_answer(peer: Peer, pool: Pool) -> None:
+    evil = GOOD.replace(b"well", b"evil")
+    peer.answers = [b"HTTP/1.1 204 None\r\nContent-Length: %d\r\n\r\n" % len(evil)]
+    assert await ask(pool) == b""
+    peer.connections[0].write(evil)
+    assert await ask(pool) == b"well"
+    assert len(peer.connections) == 2
 
 
 async def test_a_new_connection_that_is_dead_is_not_replaced(peer: Peer, pool: Pool) -> None:
@@ -139,6 +189,50 @@ async def test_a_body_may_end_with_its_connection(peer: Peer, pool: Pool) -> Non
     assert body == b"all of it"
 
 
+async def test_a_body_that_would_end_with_its_connection_does_not_end_with_a_reset(peer: Peer, pool: Pool) -> None:
+    peer.answers = [b"HTTP/1.1 200 OK\r\n\r\nsome of it"]
+    waiting = asyncio.create_task(ask(pool))
+    await until(lambda: any(connection._reader and connection._reader.begun for connection in pool._all))
+    peer.connections[0].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.connections[0].transport.abort()
+    with pytest.raises(MalformedAnswer, match="breaks off"):
+        await waiting
+
+
+async def test_what_follows_an_answer_at_once_ends_its_connection_before_anybody_can_use_it(peer: Peer, pool: Pool) -> None:
+    await ask(pool)
+    (connection,) = pool._idle
+    connection.data_received(GOOD)
+    assert not connection.usable
+    assert await ask(pool) == b"well"
+    assert (peer.asked, len(peer.connections)) == (2, 2)
+
+
+async def test_what_follows_an_answer_before_anybody_has_looked_at_it_is_noticed(peer: Peer, pool: Pool) -> None:
+    await ask(pool)
+    (connection,) = pool._idle
+    peer.answers = [b""]
+    asking = asyncio.create_task(ask(pool))
+    await until(lambda: peer.asked == 2)
+    connection.data_received(GOOD)
+    connection.data_received(GOOD.replace(b"well", b"evil"))
+    assert await asking == b"well"
+    assert not connection.usable
+
+
+async def test_what_comes_for_an_exchange_that_was_just_given_up_is_nobodys(peer: Peer, pool: Pool) -> None:
+    await ask(pool)
+    (connection,) = pool._idle
+    peer.answers = [b""]
+    asking = asyncio.create_task(ask(pool))
+    await until(lambda: peer.asked == 2)
+    asking.cancel()
+    connection.data_received(GOOD)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not connection.usable
+
+
 async def test_an_exchange_that_is_given_up_takes_its_connection_along(peer: Peer, pool: Pool) -> None:
     peer.answers = [b"HTTP/1.1 200 OK\r\n"]
     waiting = asyncio.create_task(ask(pool))
@@ -164,6 +258,16 @@ async def test_after_the_end_nothing_is_asked(peer: Peer, pool: Pool) -> None:
     with pytest.raises(ConnectionAbortedError):
         await ask(pool)
     assert peer.asked == 1
+
+
+async def test_after_the_end_nothing_is_opened() -> None:
+    async def opened() -> Connection:
+        raise AssertionError
+
+    pool = Pool(opened, most=1, idle_seconds=60)
+    await pool.close()
+    with pytest.raises(ConnectionAbortedError):
+        await ask(pool)
 
 
 async def test_a_connection_that_is_opened_while_the_end_comes_is_not_used(peer: Peer) -> None:

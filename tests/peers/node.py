@@ -67,6 +67,7 @@ class Fault(Enum):
 
     DROP = auto()
     HANG = auto()
+    TRICKLE = auto()
 
 
 @dataclass
@@ -159,6 +160,12 @@ class TlsNode:
         """Wait until every connection has ended, and with it what it showed is complete."""
         await asyncio.gather(*self._tasks)
 
+    async def end_connections(self) -> None:
+        """End every connection, whatever is under way on it."""
+        for task in self._tasks:
+            task.cancel()
+        await self.settled()
+
     def _note_name(self, tls: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         self._names[id(tls)] = name
 
@@ -195,6 +202,10 @@ class TlsNode:
         answer = await planned if isinstance(planned, Awaitable) else planned
         if answer is Fault.HANG:
             await asyncio.get_running_loop().create_future()
+        if answer is Fault.TRICKLE:
+            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 1000:
+                await connection.write(bytes([byte]))
+                await asyncio.sleep(0.02)
         if isinstance(answer, Fault):
             return False
         await connection.write(answer if isinstance(answer, bytes) else answer.encode())

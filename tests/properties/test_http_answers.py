@@ -66,7 +66,7 @@ def ours(pieces: list[bytes]) -> tuple[HttpResponse | str | None, bytes]:
         answer = answer or reader.end()
     except (MalformedAnswer, OversizeAnswer) as error:
         return type(error).__name__, b""
-    return answer and answer.response, reader._held
+    return answer and answer.response, bytes(reader._held)
 
 
 @given(MESSAGES | GOOD)

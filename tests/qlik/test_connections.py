@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
+import random
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -132,6 +135,55 @@ async def test_a_fresh_connection_that_breaks_off_is_not_retried(pool: SiteConne
     assert len(node.requests) == 1
 
 
+@pytest.mark.parametrize("piece", [b"H", b"HTTP/1.1 201 Cre", b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_an_answer_of_which_only_the_first_bytes_come_is_not_retried(pool: SiteConnections, piece: bytes) -> None:
+    """The node has done what was asked."""
+    async with TlsNode(answers=in_turn([OK, piece])) as node:
+        await pool.to(route(node)).send(request(node))
+        waiting = asyncio.create_task(pool.to(route(node)).send(request(node)))
+        while len(node.requests) < 2:  # noqa: ASYNC110 - what is waited for is the loop's own doing
+            await asyncio.sleep(0)
+        await node.end_connections()
+        with pytest.raises(NodeAnswer, match="breaks off"):
+            await waiting
+    assert [len(seen.requests) for seen in node.seen] == [2]
+
+
+async def test_a_request_may_be_given_up_at_any_moment_and_the_next_one_gets_its_own_answer(pool: SiteConnections) -> None:
+    async def answer(asked: Request) -> Answer:
+        await asyncio.sleep(0)
+        return Reply(200, asked.path.encode(), closes=asked.path.endswith("0"))
+
+    dice = random.Random(1)  # noqa: S311 - a repeatable test
+    async with TlsNode(answers=answer) as node:
+        way = pool.to(route(node))
+
+        async def ask(number: int, moments: int) -> None:
+            sent = replace(request(node), url=f"{node.reach_at}{number}")
+            asking = asyncio.create_task(way.send(sent))
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            if number % 3:
+                asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                assert (await asking).body == f"/qps/{number}".encode()
+
+        for turn in range(0, 200, 5):
+            await asyncio.gather(*(ask(number, dice.randrange(80)) for number in range(turn, turn + 5)))
+        assert way._pool._room._value == connections.CONNECTIONS_PER_NODE
+        assert sum(connection.usable for connection in way._pool._all) <= 5
+    gc.collect()  # a socket that nobody closed says so
+
+
+async def test_an_answer_that_trickles_is_given_up_in_time(pool: SiteConnections) -> None:
+    """Each byte comes soon; all of them would not."""
+    async with TlsNode(answers=always(Fault.TRICKLE)) as node:
+        with pytest.raises(NodeUnreachable, match="in time"):
+            await pool.to(route(node)).send(request(node, timeout=0.3))
+        await node.settled()
+    assert len(node.requests) == 1
+
+
 async def test_an_answer_that_breaks_off_is_not_retried(pool: SiteConnections) -> None:
     async with TlsNode(answers=in_turn([OK, Reply(201, b"half", length=100, closes=True)])) as node:
         await pool.to(route(node)).send(request(node))
@@ -228,6 +280,18 @@ async def test_a_request_under_way_ends_with_its_pool(pool: SiteConnections) -> 
         await pool.close()
         with pytest.raises(NodeUnreachable):
             await waiting
+
+
+async def test_a_connection_that_is_being_opened_when_the_end_comes_carries_nothing(pool: SiteConnections) -> None:
+    async with TlsNode(answers=always(OK)) as node:
+        waiting = asyncio.create_task(pool.to(route(node)).send(request(node)))
+        while not node.seen:  # noqa: ASYNC110 - what is waited for is the loop's own doing
+            await asyncio.sleep(0)
+        await pool.close()
+        with pytest.raises(NodeUnreachable):
+            await waiting
+        await node.settled()
+    assert node.requests == []
 
 
 async def test_a_pool_that_was_never_used_can_be_closed(pool: SiteConnections) -> None:
