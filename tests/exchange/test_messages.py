@@ -41,6 +41,10 @@ def test_the_host_is_the_addresss_where_nothing_else_is_said() -> None:
     assert b"\r\nHost: [::1]:4243\r\n" in encode(HttpRequest(method="GET", url="https://[::1]:4243/qps/"))
 
 
+def test_an_address_without_a_path_asks_for_the_root() -> None:
+    assert encode(HttpRequest(method="GET", url="https://h")).startswith(b"GET / HTTP/1.1\r\nHost: h\r\n")
+
+
 @pytest.mark.parametrize(("method", "length"), [("GET", b""), ("DELETE", b"Content-Length: 0\r\n"), ("POST", b"Content-Length: 0\r\n")])
 def test_a_request_without_a_body_says_so_where_one_is_usual(method: str, length: bytes) -> None:
     assert encode(HttpRequest(method=method, url="https://h/p")).endswith(b"Accept-Encoding: identity\r\n" + length + b"\r\n")
@@ -59,7 +63,10 @@ def test_a_request_without_a_body_says_so_where_one_is_usual(method: str, length
         HttpRequest(method="GET", url="https://h/p HTTP/1.1\r\nX: y"),
         HttpRequest(method="GET ", url="https://h/p"),
         HttpRequest(method="get", url="https://h/p"),
-        HttpRequest(method="GET", url="https://h"),
+        HttpRequest(method="GET", url="https://h?q"),
+        HttpRequest(method="GET", url="https://user@h/p"),
+        HttpRequest(method="GET", url="https://h h/p"),
+        HttpRequest(method="GET", url="https:///p"),
     ],
 )
 def test_what_could_pass_for_another_line_is_not_sent(request_: HttpRequest) -> None:
