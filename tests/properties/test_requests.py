@@ -13,7 +13,30 @@ from gateway.errors import MalformedStart
 from gateway.web.browser import MOST_PARAMETERS, _pairs, own_cookies
 
 PIECES = st.sampled_from(
-    ["&", "=", "+", "%", "%41", "%2B", "%C3%A4", "%C3", "%A4", "%zz", "%4", "a", "state", "ä", "\udcff", "\x00", ";", "%26", "%3D"]
+    [
+        "&",
+        "=",
+        "+",
+        "%",
+        "%41",
+        "%2B",
+        "%C3%A4",
+        "%C3",
+        "%A4",
+        "%zz",
+        "%4",
+        "a",
+        "state",
+        "ä",
+        "\udcff",
+        "\x00",
+        ";",
+        "%26",
+        "%3D",
+        "%2F",
+        "2",
+        "B",
+    ]
 )
 NAMES = st.sampled_from(["qgw-browser", "__Host-qgw-browser", "qgw-login-x", "other", "__Host-other", "xqgw-browser", "QGW-browser"])
 VALUES = st.text("abcXYZ019-_.:~", max_size=12)
