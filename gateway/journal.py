@@ -73,8 +73,8 @@ class LogJournal:
 
     def request(self, *, route: str, method: str, status: int, seconds: float, extra: Mapping[str, str]) -> None:
         """The one line per request. `route` is the pattern, never the path: paths and queries carry what must not be logged."""
-        self.metrics.requests.labels(route, method, str(status)).inc()
-        self.metrics.seconds.labels(route).observe(seconds)
+        self.metrics.requests.add(route, method, str(status))
+        self.metrics.seconds.add(seconds, route)
         self._log.info("request", route=route, method=method, status=status, ms=round(seconds * 1000, 1), **extra)
 
     def crash(self, error: BaseException) -> None:
@@ -95,11 +95,11 @@ class LogJournal:
         self._log.warning(event, **fields)
 
     def _started(self, event: LoginStarted) -> None:
-        self.metrics.starts.labels(event.virtual_proxy, event.idp).inc()
+        self.metrics.starts.add(event.virtual_proxy, event.idp)
         self._log.info("login_started", vp=event.virtual_proxy, idp=event.idp, transaction=event.transaction, step_up=event.step_up)
 
     def _succeeded(self, event: LoginSucceeded) -> None:
-        self.metrics.logins.labels(event.virtual_proxy, event.idp, "success", "").inc()
+        self.metrics.logins.add(event.virtual_proxy, event.idp, "success", "")
         self._log.info(
             "login_succeeded",
             vp=event.virtual_proxy,
@@ -111,7 +111,7 @@ class LogJournal:
         )
 
     def _rejected(self, event: LoginRejected) -> None:
-        self.metrics.logins.labels(event.virtual_proxy or "", event.idp or "", "rejected", event.code).inc()
+        self.metrics.logins.add(event.virtual_proxy or "", event.idp or "", "rejected", event.code)
         rule = {} if event.rule is None else {"rule": event.rule}
         if event.rule is not None:
             self.metrics.rules.labels(event.virtual_proxy or "", event.idp or "", event.rule).inc()

@@ -5,28 +5,64 @@ Labels come from the configuration only: a browser must not be able to make the 
 
 from __future__ import annotations
 
-from typing import Self, cast
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.utils import floatToGoString
 
 from gateway import __version__
 
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, math.inf)
 
 
-class _Counter(Counter):
-    """Finds known values of its labels at once; the library locks and converts each time."""
+class Counts:
+    """A counter of what every request or login counts: one number in a table, where the library's own takes a lock for each.
 
-    def labels(self, *values: object, **named: object) -> Self:
-        return cast("Self", self._metrics.get(cast("tuple[str, ...]", values)) or super().labels(*values, **named))
+    So it counts on the event loop alone, where all requests are handled and `/metrics` is told.
+    """
+
+    def __init__(self, registry: CollectorRegistry, name: str, text: str, *labels: str) -> None:
+        self._name, self._text, self._labelnames = name, text, labels
+        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        registry.register(self)
+
+    def add(self, *values: str) -> None:
+        """One more with these values of the labels."""
+        self._counts[values] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labelnames)
+        for values, count in self._counts.items():
+            family.add_metric(values, count)
+        yield family
 
 
-class _Histogram(Histogram):
-    """Likewise."""
+class Durations:
+    """Likewise a histogram."""
 
-    def labels(self, *values: object, **named: object) -> Self:
-        return cast("Self", self._metrics.get(cast("tuple[str, ...]", values)) or super().labels(*values, **named))
+    def __init__(self, registry: CollectorRegistry, name: str, text: str, *labels: str) -> None:
+        self._name, self._text, self._labelnames = name, text, labels
+        self._rows: defaultdict[tuple[str, ...], list[float]] = defaultdict(lambda: [0.0] * (len(BUCKETS) + 1))
+        """How many fell into each bucket and into none before; the last is their sum in seconds."""
+        registry.register(self)
+
+    def add(self, seconds: float, *values: str) -> None:
+        """One more that took so long, with these values of the labels."""
+        row = self._rows[values]
+        row[bisect_left(BUCKETS, seconds)] += 1
+        row[-1] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(self._name, self._text, labels=self._labelnames)
+        for values, (*counts, total) in self._rows.items():
+            family.add_metric(values, list(zip(map(floatToGoString, BUCKETS), accumulate(counts), strict=True)), total)
+        yield family
 
 
 class Metrics:
@@ -47,10 +83,11 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _of_logins(self) -> None:
-        counter = self._counter
-        self.starts = counter("qlikgw_logins_started_total", "Browsers sent to an identity provider", "vp", "idp")
-        self.logins = counter("qlikgw_logins_total", "Logins by outcome (success, rejected) and error code", "vp", "idp", "outcome", "code")
-        self.rules = counter("qlikgw_access_refusals_total", "Logins that an access rule refused, by its id", "vp", "idp", "rule")
+        self.starts = Counts(self.registry, "qlikgw_logins_started_total", "Browsers sent to an identity provider", "vp", "idp")
+        self.logins = Counts(
+            self.registry, "qlikgw_logins_total", "Logins by outcome (success, rejected) and error code", "vp", "idp", "outcome", "code"
+        )
+        self.rules = self._counter("qlikgw_access_refusals_total", "Logins that an access rule refused, by its id", "vp", "idp", "rule")
 
     def _of_logouts(self) -> None:
         counter = self._counter
@@ -65,10 +102,10 @@ class Metrics:
 
     def _of_requests(self) -> None:
         counter = self._counter
-        self.requests = counter("qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status")
-        self.seconds = _Histogram(
-            "qlikgw_http_request_duration_seconds", "Time to answer", ("route",), buckets=BUCKETS, registry=self.registry
+        self.requests = Counts(
+            self.registry, "qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status"
         )
+        self.seconds = Durations(self.registry, "qlikgw_http_request_duration_seconds", "Time to answer", "route")
         self.shed = counter("qlikgw_requests_shed_total", "Requests turned away because the gateway was behind with its work", "endpoint")
         self.limited = counter("qlikgw_requests_limited_total", "Requests refused by a configured limit", "limit")
         self.unlimited = counter(
@@ -103,7 +140,7 @@ class Metrics:
             good.set(1)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return _Counter(name, text, labels, registry=self.registry)
+        return Counter(name, text, labels, registry=self.registry)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry)
