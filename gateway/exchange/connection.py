@@ -32,7 +32,7 @@ class Connection(asyncio.Protocol):
 
         Raises an OSError (`BrokenOff` is one) where none began, `MalformedAnswer` or `OversizeAnswer` where it is not as it should be.
         """
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():  # nothing that is written would be sent
             raise BrokenOff
         self._reader = AnswerReader(limit)
         self._answer = asyncio.get_running_loop().create_future()

@@ -145,6 +145,16 @@ async def test_what_comes_before_anything_was_asked_is_nobodys_answer(peer: Peer
             await ask(Pool(opened, most=1, idle_seconds=60))
 
 
+async def test_a_connection_that_ended_before_it_was_handed_over_is_told_at_once(peer: Peer) -> None:
+    """As after a handshake inside a tunnel: who made it tells of it last. Nobody tells of its end again."""
+    transport, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", peer.port)
+    connection.drop()
+    await connection.gone()
+    connection.connection_made(transport)
+    with pytest.raises(BrokenOff):
+        await asyncio.wait_for(connection.exchange(b"?\n", 100), 5)
+
+
 async def test_a_body_that_comes_although_it_cannot_be_is_nobodys_answer(peer: Peer, pool: Pool) -> None:
     evil = GOOD.replace(b"well", b"evil")
     peer.answers = [b"HTTP/1.1 204 None\r\nContent-Length: %d\r\n\r\n" % len(evil)]
