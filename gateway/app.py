@@ -250,7 +250,6 @@ async def serve(folder: Path, loaded: config.Loaded) -> int:
         gateway.journal.warn("cannot_listen", reason=str(error))
         await gateway.stop()
         return 1
-    gc.set_threshold(20000, 20, 20)
     gc.freeze()  # what was loaded stays: the collector need not look through it at every turn
     watch = asyncio.create_task(reloader.run())
     await stopping.wait()
