@@ -108,8 +108,7 @@ class OutboundClient:
         """One request; once more if a kept-alive connection was dead. Raises `ProviderUnreachable`, `ProviderAnswer`, `AddressRefused`."""
         pool = self._good.get(request.url) or self._pool(request.url)
         try:
-            async with asyncio.timeout(request.timeout):
-                answer = await pool.exchange(encode(request), request.limit)
+            answer = await pool.exchange(encode(request), request.limit, request.timeout)
         except (OSError, ValueError, MalformedAnswer, OversizeAnswer, ProxyRefusal) as error:  # time-outs are OSErrors
             raise _failure(request, error) from error
         if answer.headers.get("content-encoding", "identity") != "identity":

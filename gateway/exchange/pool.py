@@ -12,6 +12,7 @@ from weakref import WeakSet
 from aiohappyeyeballs import AddrInfoType, start_connection
 
 from gateway.exchange.connection import Connection
+from gateway.exchange.messages import MalformedAnswer
 from gateway.model import HttpResponse
 
 HAPPY_EYEBALLS_SECONDS = 0.25
@@ -44,22 +45,21 @@ class Pool:
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def exchange(self, message: bytes, limit: int) -> HttpResponse:
-        """The answer to `message`. Where a kept connection turns out to be dead, once more on one of its own.
+    async def exchange(self, message: bytes, limit: int, seconds: float) -> HttpResponse:
+        """The answer to `message` within that time, in all. Where a kept connection turns out to be dead, once more on one of its own.
 
-        Raises what `Connection.exchange` and `opened` raise.
+        Raises TimeoutError, and what `Connection.exchange` and `opened` raise.
         """
-        async with self._room:
-            connection = self._idle_connection()
-            if connection is not None:
-                try:
-                    return await self._over(connection, message, limit)
-                except OSError as error:  # it ended while it lay idle, or just now: nothing was answered
-                    if not self._again(error):
-                        raise
-            response = await self._over(await self._new_connection(), message, limit)
-            self._answered()
-            return response
+        deadline = asyncio.get_running_loop().time() + seconds
+        if self._room.locked():
+            async with asyncio.timeout_at(deadline):
+                await self._room.acquire()
+        else:
+            await self._room.acquire()  # at once
+        try:
+            return await self._exchange(message, limit, deadline)
+        finally:
+            self._room.release()
 
     async def close(self) -> None:
         """End all of them, whatever is under way, for good."""
@@ -72,8 +72,32 @@ class Pool:
         for connection in connections:
             await connection.gone()
 
-    async def _over(self, connection: Connection, message: bytes, limit: int) -> HttpResponse:
-        response = await connection.exchange(message, limit)
+    async def _exchange(self, message: bytes, limit: int, deadline: float) -> HttpResponse:
+        connection = self._idle_connection()
+        if connection is not None:
+            try:
+                return await self._over(connection, message, limit, deadline)
+            except OSError as error:  # it ended while it lay idle, or just now: nothing was answered
+                if isinstance(error, TimeoutError) or not self._again(error):
+                    raise
+        async with asyncio.timeout_at(deadline):
+            connection = await self._new_connection()
+        response = await self._over(connection, message, limit, deadline)
+        self._answered()
+        return response
+
+    async def _over(self, connection: Connection, message: bytes, limit: int, deadline: float) -> HttpResponse:
+        """When time is up, the connection is ended: it costs less than to give up the task, as `asyncio.timeout` does, at each exchange."""
+        loop = asyncio.get_running_loop()
+        alarm = loop.call_at(deadline, connection.drop)
+        try:
+            response = await connection.exchange(message, limit)
+        except (OSError, MalformedAnswer) as error:
+            if loop.time() >= deadline:
+                raise TimeoutError from error
+            raise
+        finally:
+            alarm.cancel()
         if connection.usable:
             self._keep(connection)
         return response

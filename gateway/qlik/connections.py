@@ -60,8 +60,7 @@ class NodeConnections:
         if self._closed:
             raise NodeUnreachable(f"{self._node.name}: the connections of this site are closed")
         try:
-            async with asyncio.timeout(request.timeout):
-                return await self._pool.exchange(encode(request), request.limit)
+            return await self._pool.exchange(encode(request), request.limit, request.timeout)
         except (OSError, MalformedAnswer, OversizeAnswer) as error:  # time-outs are OSErrors
             self._context.forget(self._node.server_name)  # whatever it was, it shall not be a session that the node makes nothing of
             raise failure(error, self._node) from error

@@ -58,8 +58,8 @@ def to(peer: Peer, *, most: int = 3, idle_seconds: float = 60) -> Pool:
     return Pool(opened, most=most, idle_seconds=idle_seconds)
 
 
-async def ask(pool: Pool) -> bytes:
-    return (await pool.exchange(b"?\n", 100)).body
+async def ask(pool: Pool, *, seconds: float = 10) -> bytes:
+    return (await pool.exchange(b"?\n", 100, seconds)).body
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -297,3 +297,38 @@ async def test_a_connection_that_is_opened_while_the_end_comes_is_not_used(peer:
     with pytest.raises(ConnectionAbortedError):
         await waiting
     assert peer.asked == 0
+
+
+# ---- time ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 ", GOOD[:-1]], ids=["nothing", "most of it"])
+async def test_an_answer_that_does_not_come_in_time_ends_its_connection_and_is_asked_for_once(peer: Peer, pool: Pool, begun: bytes) -> None:
+    assert await ask(pool) == b"well"
+    peer.answers = [begun]
+    with pytest.raises(TimeoutError):
+        await ask(pool, seconds=0.1)
+    assert (peer.asked, len(peer.connections)) == (2, 1)
+    assert await ask(pool) == b"well"
+    assert len(peer.connections) == 2
+
+
+async def test_waiting_for_room_counts(peer: Peer) -> None:
+    pool = to(peer, most=1)
+    peer.answers = [b"HTTP/1.1 "]
+    first = asyncio.create_task(ask(pool))
+    await until(lambda: peer.asked == 1)
+    with pytest.raises(TimeoutError):
+        await ask(pool, seconds=0.1)
+    await pool.close()
+    with pytest.raises((OSError, MalformedAnswer)):
+        await first
+
+
+async def test_opening_counts() -> None:
+    async def never() -> Connection:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(TimeoutError):
+        await ask(Pool(never, most=1, idle_seconds=1), seconds=0.1)
