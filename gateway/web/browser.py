@@ -113,20 +113,35 @@ async def form_pairs(request: web.BaseRequest) -> Pairs:
 
 def _pairs(text: str, error: type[GatewayError]) -> Pairs:
     """What `urllib.parse.parse_qsl` makes of it, blank values kept (a test compares), in a third of the time."""
-    if text.count("&") >= MOST_PARAMETERS:
+    fields = _parted(text)
+    if len(fields) > MOST_PARAMETERS:
         raise error("too many parameters")
     try:
-        parts = [field.partition("=") for field in text.split("&") if field]
+        parts = [field.partition("=") for field in fields if field]
         return [(_decoded(name), _decoded(value)) for name, _, value in parts]
     except ValueError as problem:
         raise error("not UTF-8") from problem
 
 
+def _parted(text: str) -> list[str]:
+    """`text.split("&", MOST_PARAMETERS)`; a search goes through long values much faster than a split does."""
+    fields: list[str] = []
+    start = 0
+    while (end := text.find("&", start)) >= 0 and len(fields) < MOST_PARAMETERS:
+        fields.append(text[start:end])
+        start = end + 1
+    return [*fields, text[start:]]
+
+
 def _decoded(text: str) -> str:
     """The percent-encoding taken away. Raises `ValueError` where UTF-8 does not come of it."""
-    text = text.replace("+", " ")
+    if "+" in text:
+        text = text.replace("+", " ")
     if "%" not in text:
         return text
+    base64 = text.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
+    if "%" not in base64:  # a whole SAML response has no other escapes
+        return base64
     return unquote_to_bytes(text).decode() if text.isascii() else unquote(text, errors="strict")
 
 
