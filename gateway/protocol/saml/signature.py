@@ -13,6 +13,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -86,15 +87,40 @@ _SHAPES: Final[Mapping[tuple[tuple[str, int], ...], tuple[Rule, ...]]] = {
 }
 
 
+def _plain_text() -> re.Pattern[bytes]:
+    """A SignedInfo in canonical form, with nothing that may be left out: one namespace, every element and attribute in its place."""
+    exclusive, enveloped = re.escape(names.EXCLUSIVE_C14N), re.escape(names.ENVELOPED_SIGNATURE)
+    method, digest_method = ("|".join(map(re.escape, sorted(allowed))) for allowed in (SIGNATURE_METHODS, DIGESTS))
+    base64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+    parts = (
+        rf'<(?P<p>(?:\w+:)?)SignedInfo xmlns(?::\w+)?="{re.escape(names.DSIG)}">',
+        f'<(?P=p)CanonicalizationMethod Algorithm="{exclusive}"></(?P=p)CanonicalizationMethod>',
+        f'<(?P=p)SignatureMethod Algorithm="(?P<method>{method})"></(?P=p)SignatureMethod>',
+        '<(?P=p)Reference URI="#(?P<id>[A-Za-z0-9_.-]+)">',
+        "<(?P=p)Transforms>",
+        f'<(?P=p)Transform Algorithm="{enveloped}"></(?P=p)Transform>',
+        f'<(?P=p)Transform Algorithm="{exclusive}"></(?P=p)Transform>',
+        "</(?P=p)Transforms>",
+        f'<(?P=p)DigestMethod Algorithm="(?P<digest_method>{digest_method})"></(?P=p)DigestMethod>',
+        f"<(?P=p)DigestValue>(?P<digest>{base64})</(?P=p)DigestValue>",
+        "</(?P=p)Reference>",
+        "</(?P=p)SignedInfo>",
+    )
+    return re.compile(r"\s*".join(parts).encode())
+
+
+_PLAIN: Final = _plain_text()
+_PLAIN_ELEMENTS: Final = 9
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureParts:
-    """What a signature of the one allowed shape says."""
+    """What a signature of the one allowed shape says. `signed`: the canonical form of its SignedInfo."""
 
     signature: Element
     owner: Element
-    signed_info: Element
+    signed: bytes
     method: str
-    info_prefixes: tuple[str, ...]
     content_prefixes: tuple[str, ...]
     digest_method: str
     digest: bytes
@@ -118,17 +144,48 @@ def read_signature(signature: Element, owner: Element) -> SignatureParts:
 
     Raises `SamlSignatureMethod`, and `SamlSignature` for a value or digest that cannot be read.
     """
-    check_shape(signature)
+    check_children(signature)
+    return read_plain_signature(signature, owner) or read_any_signature(signature, owner)
+
+
+def read_plain_signature(signature: Element, owner: Element) -> SignatureParts | None:
+    """As most providers write it, recognised as one text; None: to be looked at piece by piece. Raises `SamlSignature`.
+
+    Its size comes first: nothing large is canonicalised before its shape is known.
+    """
+    if len([*signature[0].iter()]) != _PLAIN_ELEMENTS:
+        return None
+    try:
+        signed = xml.canonical_bytes(signature[0], ())
+    except SamlSignature:
+        return None
+    plain = _PLAIN.fullmatch(signed)
+    if plain is None or plain["id"].decode() != owner.get("ID"):
+        return None
+    return SignatureParts(
+        signature=signature,
+        owner=owner,
+        signed=signed,
+        method=plain["method"].decode(),
+        content_prefixes=(),
+        digest_method=plain["digest_method"].decode(),
+        digest=binascii.a2b_base64(plain["digest"]),
+        value=read_base64(signature[1], SamlSignature),
+    )
+
+
+def read_any_signature(signature: Element, owner: Element) -> SignatureParts:
+    """The same for every allowed shape. Raises like `read_signature`."""
     signed_info, value = signature[0], signature[1]
+    check_shape(signed_info)
     canonicalization, method, reference = signed_info
     transforms, digest_method, digest = reference
     check_reference(reference, owner)
     return SignatureParts(
         signature=signature,
         owner=owner,
-        signed_info=signed_info,
+        signed=xml.canonical_bytes(signed_info, read_prefixes(canonicalization)),
         method=method.get("Algorithm") or "",
-        info_prefixes=read_prefixes(canonicalization),
         content_prefixes=read_prefixes(transforms[1]),
         digest_method=digest_method.get("Algorithm") or "",
         digest=read_base64(digest, SamlSignature),
@@ -136,15 +193,19 @@ def read_signature(signature: Element, owner: Element) -> SignatureParts:
     )
 
 
-def check_shape(signature: Element) -> None:
-    """Exactly the elements, attributes and algorithms of a SAML signature; KeyInfo is not looked into. Raises `SamlSignatureMethod`.
-
-    One Reference, two Transforms, no Object, no Manifest, no HMAC length, no XPath (XML Signature 1.1 §4.4).
-    """
+def check_children(signature: Element) -> None:
+    """No Object; KeyInfo is not looked into (XML Signature 1.1 §4.1). Raises `SamlSignatureMethod`."""
     children = [child.tag for child in signature]
     if children[:2] != [names.SIGNED_INFO, names.SIGNATURE_VALUE] or children[2:] not in ([], [names.KEY_INFO]):
         raise SamlSignatureMethod("unexpected elements in Signature")
-    elements = [*signature[0].iter()]
+
+
+def check_shape(signed_info: Element) -> None:
+    """Exactly the elements, attributes and algorithms of a SAML signature. Raises `SamlSignatureMethod`.
+
+    One Reference, two Transforms, no Manifest, no HMAC length, no XPath (XML Signature 1.1 §4.4).
+    """
+    elements = [*signed_info.iter()]
     rules = _SHAPES.get(tuple([(element.tag, len(element)) for element in elements]))
     if rules is None:
         raise SamlSignatureMethod("unexpected elements in SignedInfo")
@@ -164,8 +225,7 @@ def check_reference(reference: Element, owner: Element) -> None:
 
 def check_value(parts: SignatureParts, certificates: Sequence[Certificate]) -> None:
     """The provider signed this SignedInfo with one of its keys (XML Signature 1.1 §3.2.2). Raises `SamlSignature`."""
-    signed = xml.canonical_bytes(parts.signed_info, parts.info_prefixes)
-    if not any(is_signed_by(certificate.key, parts.method, parts.value, signed) for certificate in certificates):
+    if not any(is_signed_by(certificate.key, parts.method, parts.value, parts.signed) for certificate in certificates):
         raise SamlSignature("verifies with none of the provider's certificates")
 
 
