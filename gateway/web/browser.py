@@ -94,8 +94,7 @@ async def _form_text(request: web.BaseRequest, error: type[GatewayError], *, lar
     if (request.content_length or 0) > largest:
         raise RequestTooLarge("form, by its own word")
     try:
-        async with asyncio.timeout(FORM_SECONDS):
-            body = await request.read()
+        body = await _body(request)
         text = body.decode("ascii")
     except web.HTTPRequestEntityTooLarge as problem:
         raise RequestTooLarge("form") from problem
@@ -104,6 +103,14 @@ async def _form_text(request: web.BaseRequest, error: type[GatewayError], *, lar
     if len(body) > largest:
         raise RequestTooLarge("form")
     return text
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    """All of it, within the time that it may take: none where it is here already. Raises `TimeoutError` and what aiohttp raises."""
+    if request.content.is_eof():
+        return await request.read()
+    async with asyncio.timeout(FORM_SECONDS):
+        return await request.read()
 
 
 async def form_pairs(request: web.BaseRequest) -> Pairs:

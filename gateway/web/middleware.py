@@ -83,7 +83,8 @@ async def answered(request: web.BaseRequest, route: Route) -> web.StreamResponse
     guard, endpoint = request[SERVICES].guard, route.endpoint
     try:
         with guard.admitted(endpoint, request.content):
-            await guard.check_client(request, endpoint)
+            if guard.rates is not None:
+                await guard.check_client(request, endpoint)
             if endpoint is Endpoint.START:
                 await guard.await_turn(request)
             return await route.handler(request.method)(request)
