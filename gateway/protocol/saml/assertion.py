@@ -127,11 +127,12 @@ def check_conditions(assertion: Element, *, audience: str, moment: Moment) -> No
     Raises `SamlConditions`, `SamlTimes`, `SamlAudience`.
     """
     conditions = one_child(assertion, names.CONDITIONS, SamlConditions)
-    unknown = [xml.local_name(child) for child in conditions if child.tag not in KNOWN_CONDITIONS]
+    children = [*conditions]
+    unknown = [xml.local_name(child) for child in children if child.tag not in KNOWN_CONDITIONS]
     if unknown:
         raise SamlConditions(f"conditions that are not understood: {', '.join(unknown)[:120]}")
     check_validity(conditions, moment)
-    check_audience(conditions, audience)
+    check_audience([child for child in children if child.tag == names.AUDIENCE_RESTRICTION], audience)
 
 
 def check_validity(conditions: Element, moment: Moment) -> None:
@@ -145,9 +146,8 @@ def check_validity(conditions: Element, moment: Moment) -> None:
         raise SamlTimes(f"expired at {ends.isoformat()}")
 
 
-def check_audience(conditions: Element, audience: str) -> None:
+def check_audience(restrictions: Sequence[Element], audience: str) -> None:
     """At least one AudienceRestriction, and we are in every one of them (Core §2.5.1.4, Profiles §4.1.4.2). Raises `SamlAudience`."""
-    restrictions = list(conditions.iterchildren(names.AUDIENCE_RESTRICTION))
     if not restrictions:
         raise SamlAudience("no AudienceRestriction")
     for restriction in restrictions:

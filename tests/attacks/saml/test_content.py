@@ -133,6 +133,7 @@ SIZES = [
     Attack("many attributes on one element", SamlTooLarge, lambda: "<r " + " ".join(f'a{n:x}=""' for n in range(20_000)) + "/>"),
     Attack("many namespaces on one element", SamlTooLarge, lambda: "<r " + " ".join(f'xmlns:n{n}="urn:{n}"' for n in range(17)) + "/>"),
     Attack("a long namespace", SamlTooLarge, lambda: f"<r xmlns='urn:{'x' * 1_000}'/>"),
+    Attack("a long namespace of many short ones", SamlTooLarge, lambda: f"<r xmlns='urn:{'xmlns:x=' * 100}'/>"),
     Attack("a long namespace behind blanks", SamlTooLarge, lambda: f"<r xmlns:p{' ' * 90}= 'urn:{'x' * 1_000}'/>"),
     Attack("a long namespace of a long prefix", SamlTooLarge, lambda: f'<r xmlns:{"p" * 200}="urn:{"x" * 1_000}"/>'),
     Attack("a long name", SamlMalformed, lambda: f"<{'r' * 200_000}/>"),
