@@ -146,9 +146,11 @@ def _decoded(text: str) -> str:
         text = text.replace("+", " ")
     if "%" not in text:
         return text
-    base64 = text.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
-    if "%" not in base64:  # a whole SAML response has no other escapes
-        return base64
+    plain = text.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
+    if "%" not in plain:  # a whole SAML response has no other escapes
+        return plain
+    if "%" not in (plain := plain.replace("%3A", ":")):  # nor has an address
+        return plain
     return unquote_to_bytes(text).decode() if text.isascii() else unquote(text, errors="strict")
 
 

@@ -34,6 +34,7 @@ PIECES = st.sampled_from(
         "%26",
         "%3D",
         "%2F",
+        "%3A",
         "2",
         "B",
     ]
