@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TypeAlias
 
 from gateway.model import QlikUser
+from gateway.noun import noun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LoginStarted:
     """A browser was sent to an identity provider; `step_up`: once more, because its sign-in was too weak."""
 
@@ -19,7 +20,7 @@ class LoginStarted:
     step_up: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LoginSucceeded:
     """A browser was sent back with a ticket. `transaction` is a digest, not the id; attributes by name only."""
 
@@ -30,7 +31,7 @@ class LoginSucceeded:
     user: QlikUser = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LoginRejected:
     """A login ended in an error. `virtual_proxy` and `idp` are None where the request did not get that far.
 
@@ -45,7 +46,7 @@ class LoginRejected:
     rule: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class TrialEnded:
     """A test sign-in came back from its provider. `code` None: a login would have been let in; no ticket was asked for either way."""
 
@@ -56,7 +57,7 @@ class TrialEnded:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LoggedOut:
     """All Qlik sessions of one user in one virtual proxy were ended; `origin`: browser, provider, operator; `idp` None: nobody signed in.
 
@@ -70,7 +71,7 @@ class LoggedOut:
     user: QlikUser = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SessionsLeft:
     """A node did not end a user's sessions. `attempt` counts from 1; `again`: it will be asked once more, by this gateway, by itself."""
 
@@ -84,14 +85,14 @@ class SessionsLeft:
     user: QlikUser = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SignInDropped:
     """The index of sign-ins was full: one that had not ended made room, and no logout will find it."""
 
     virtual_proxy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LogoutRefused:
     """A message about a logout proved nothing, or could not be used. Nothing was ended."""
 
@@ -101,7 +102,7 @@ class LogoutRefused:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class KeysRefreshed:
     """A provider's signing keys were fetched; `added` and `removed` are key ids."""
 
@@ -110,7 +111,7 @@ class KeysRefreshed:
     removed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class ProviderTrouble:
     """A provider's metadata or keys could not be refreshed; the last good ones stay in use."""
 
@@ -119,7 +120,7 @@ class ProviderTrouble:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class CertificatesKnown:
     """The certificates that a SAML registration works with, each with its end; `soon` are those that end within 30 days, or have."""
 
@@ -128,7 +129,7 @@ class CertificatesKnown:
     soon: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class EnginesDisagreed:
     """Two engines judged one signed SAML response differently. Either has a fault, or somebody is trying one."""
 
@@ -136,7 +137,7 @@ class EnginesDisagreed:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class ConfigReloaded:
     """The configuration was read again and is in use.
 
@@ -149,14 +150,14 @@ class ConfigReloaded:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class ConfigRefused:
     """The configuration on disk cannot be used; the last good one serves on. `errors`: a sentence each, with file, line and column."""
 
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StoreLost:
     """The shared store does not work: no login can be finished, and counts are this replica's own. Told once, until it works again."""
 
@@ -164,12 +165,12 @@ class StoreLost:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StoreFound:
     """The shared store works: for the first time, or again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class StoreMayForget:
     """Servers of the shared store throw keys away when they are full: `policies` are their `maxmemory-policy`, where not noeviction."""
 

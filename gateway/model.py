@@ -8,10 +8,12 @@ configuration files or time sources.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
+
+from gateway.noun import noun
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 Claims: TypeAlias = Mapping[str, JsonValue]
@@ -66,7 +68,7 @@ class Binding(StrEnum):
         return self is not Binding.QUERY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class AuthModuleRedirect:
     """The parameters that the Qlik proxy's redirect carries (Qlik "Authentication API"). From the browser: compare, never call."""
 
@@ -74,7 +76,7 @@ class AuthModuleRedirect:
     proxy_rest_uri: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Visitor:
     """A browser as a login begins. `browser`: its random handle. `chosen`, `fresh`, `tickets`: see `LoginTransaction`."""
 
@@ -84,7 +86,7 @@ class Visitor:
     tickets: tuple[datetime, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LoginTransaction:
     """One login in flight. Ours: it travels sealed in a cookie of the browser that began it.
 
@@ -111,14 +113,14 @@ class LoginTransaction:
     tickets: tuple[datetime, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Redirect:
     """Send the browser to the identity provider by GET."""
 
     url: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class FormPost:
     """Send the browser to the identity provider by a POST that submits itself."""
 
@@ -129,7 +131,7 @@ class FormPost:
 IdpRequest: TypeAlias = Redirect | FormPost
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class IdpResponse:
     """What the browser brought back from an identity provider. Hostile; a parameter that came twice never gets here."""
 
@@ -137,7 +139,7 @@ class IdpResponse:
     fields: Mapping[str, str] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class IdpSession:
     """Whose session at which provider: what a logout from the provider names."""
 
@@ -146,7 +148,7 @@ class IdpSession:
     session_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class VerifiedIdentity:
     """What a provider has proven about a user. Constructed only inside `protocol/` (a test looks)."""
 
@@ -158,7 +160,7 @@ class VerifiedIdentity:
     logout_memo: Memo | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class QlikUser:
     """Who the user is in Qlik Sense: decided by our rules. `attributes` are (name, value) pairs; a name may repeat."""
 
@@ -167,12 +169,11 @@ class QlikUser:
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SignedIn:
     """One identity for which this gateway asked for a ticket: what a logout has to end.
 
-    `browser`: digest of the browser's handle. `user`: directory and id, without attributes. `memo`: the provider's logout memo,
-    sealed. `signed_in_at`: the ticket was asked for then.
+    `browser`: digest of its handle. `user`: directory and id alone. `memo`: the provider's, sealed. `signed_in_at`: of the request for it.
     """
 
     browser: str = field(repr=False)
@@ -186,7 +187,7 @@ class SignedIn:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Journey:
     """How far a browser's logout got. `virtual_proxy`: where the user wanted to leave; `browser`: digest of its handle.
 
@@ -203,7 +204,7 @@ class Journey:
     open: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LogoutTransaction:
     """A browser on its way to a provider, to end its session there. Ours: it travels sealed in a cookie."""
 
@@ -224,7 +225,7 @@ class Channel(StrEnum):
     POST = "post"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LogoutMessage:
     """What came to a logout address: hostile; no parameter came twice. `raw_query`: as received, for signatures over it."""
 
@@ -233,7 +234,7 @@ class LogoutMessage:
     raw_query: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LogoutNotice:
     """A provider's proven word that sessions of its own ended. Constructed only inside `protocol/` (a test looks).
 
@@ -264,7 +265,7 @@ def attributes_size(attributes: Sequence[tuple[str, str]]) -> int:
     return len("=; ") * len(attributes) + len(text) + 2 * len(text.translate(None, _SAFE_IN_FORMS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Ticket:
     """A ticket of the proxy: valid for one minute and one use (Qlik "Add ticket").
 
@@ -278,7 +279,7 @@ class Ticket:
     node: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class HttpRequest:
     """One outgoing request, built by `protocol/` and sent by an adapter. `limit`: most bytes of the answer's body; `timeout`: seconds."""
 
@@ -290,7 +291,7 @@ class HttpRequest:
     timeout: float = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class HttpResponse:
     """One answer as it came: read in full, within the request's limit. Header names are lower case."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.errors import TokenAudience, TokenHash, TokenIssuer, TokenNonce, TokenSubject, TokenTimes
 from gateway.model import Claims, IdpSession, JsonValue, Secret, VerifiedIdentity
+from gateway.noun import noun
 from gateway.protocol.oidc.keys import PublicKeys
 from gateway.protocol.oidc.logout_memo import write_logout_memo
 from gateway.protocol.oidc.registration import RelyingParty
@@ -27,7 +28,7 @@ _WINDOW: Final = 600  # seconds: an ID token comes straight from the token endpo
 _MAX_SUBJECT: Final = 255
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Expected:
     """What this login knows, and its ID token must fit. `asked_at`: when the browser was sent to the provider.
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Final
 
 from gateway.digests import base64url
 from gateway.errors import UnreadableLogin
 from gateway.model import Memo
+from gateway.noun import noun
 
 SEED_SIZE: Final = 32
 """Bytes of entropy per login."""
@@ -22,7 +23,7 @@ SEED_SIZE: Final = 32
 _MEMO: Final = re.compile(r"([A-Za-z0-9_-]{43})\.([0-9]{1,11})")  # 43: the size of a verifier; eleven digits are a date
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class LoginSecrets:
     """`code_verifier` ties the code to this login (RFC 7636 §4.1): 256 bits in base64url."""
 

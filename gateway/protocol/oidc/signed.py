@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from binascii import a2b_base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final
 
@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from gateway.digests import base64url
 from gateway.errors import TokenAlgorithm, TokenKeyUnknown, TokenMalformed, TokenSignature, TokenType
 from gateway.model import Claims, JsonValue, Secret
+from gateway.noun import noun
 from gateway.protocol.oidc.keys import PublicKeys
 from gateway.protocol.oidc.schemes import SCHEMES, Scheme, schemes_for
 from gateway.protocol.oidc.strict_json import NotStrictJson, read_object
@@ -33,7 +34,7 @@ JWT: Final = frozenset({"jwt", "application/jwt"})
 """What `typ` may say of a token that is of no special kind; in lower case."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SignedClaims:
     """Claims that the provider has signed. Whether they are meant for us, and for this login, is not known yet.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote_plus, urlencode
 
 from gateway.errors import TokenRequestRefused, TokenResponseRefused
 from gateway.model import HttpRequest, HttpResponse, JsonValue, Secret
+from gateway.noun import noun
 from gateway.protocol.oidc.answers import check_status, read_body
 from gateway.protocol.oidc.client_authentication import Credentials
 from gateway.protocol.oidc.discovery import Metadata
@@ -32,7 +32,7 @@ _ERRORS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Tokens:
     """A token response. Nothing in it is proven yet."""
 
