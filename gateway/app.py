@@ -33,6 +33,7 @@ from gateway.sealing import KEY_SIZE
 from gateway.serving import Shared
 from gateway.stores.opening import Stores, open_stores
 from gateway.system import SystemClock, SystemEntropy, tend
+from gateway.web import pages
 from gateway.web.door import Door
 from gateway.web.pressure import Pressure
 from gateway.web.routes import management_application
@@ -42,6 +43,8 @@ LOOPBACK = "127.0.0.1"
 IN_FLIGHT_SECONDS = 20.0
 """How long requests in hand may take after the listener is closed."""
 
+SETTLE_SECONDS = 1.0
+"""From the start until what could wait is done: time for those who ask whether it is ready."""
 TLS_BUFFER = 32 * 1024
 """Bytes that each connection over TLS reads into. asyncio takes 256 KiB, all of it in use from the first byte; a record has 16 at most."""
 
@@ -251,11 +254,20 @@ async def serve(folder: Path, loaded: config.Loaded) -> int:
         await gateway.stop()
         return 1
     gc.freeze()  # what was loaded stays: the collector need not look through it at every turn
-    watch = asyncio.create_task(reloader.run())
+    beside = [asyncio.create_task(reloader.run()), asyncio.create_task(settle())]
     await stopping.wait()
-    watch.cancel()
+    for task in beside:
+        task.cancel()
     await gateway.stop(drain=gateway.settings.drain.total_seconds(), hurry=at_once)
     return 0
+
+
+async def settle() -> None:
+    """What can wait until the gateway is ready, in small steps: the pages, which stay as what was loaded before them."""
+    await asyncio.sleep(SETTLE_SECONDS)
+    for _ in pages.prepare():
+        await asyncio.sleep(0)
+    gc.freeze()
 
 
 def use_logging(settings: GatewaySettings) -> None:

@@ -26,7 +26,7 @@ from gateway.web.pages.policy import (
     security_headers,
 )
 from gateway.web.pages.sentences import WHO_CAN_FIX_IT
-from gateway.web.pages.templates import render
+from gateway.web.pages.templates import prepare, render
 from gateway.web.pages.trials import trial_page, trial_start_page
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "frame_page",
     "heard_page",
     "onward_page",
+    "prepare",
     "redeem_page",
     "security_headers",
     "signed_out_page",

@@ -323,3 +323,7 @@ def test_programs_read_the_rule_too() -> None:
     told = error_json(errors.AccessDenied, correlation_id=REFERENCE, rule=rule)
     assert (told["rule"], told["message"]) == ("no-guests", "Guests sign in elsewhere.")
     assert "rule" not in error_json(errors.AccessDenied, correlation_id=REFERENCE)
+
+
+def test_every_template_can_be_prepared() -> None:
+    assert {*pages.prepare()} == {file.name for file in HERE.glob("*.html")}
