@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +20,7 @@ from gateway.errors import (
     SignInTooOld,
     SignInTooWeak,
 )
+from gateway.noun import noun
 from gateway.protocol.saml import names, xml
 from gateway.protocol.saml.times import read_instant, read_optional_instant
 from gateway.protocol.saml.xml import BLANKS, Element
@@ -29,7 +29,7 @@ MAX_AGE: Final = timedelta(minutes=10)
 KNOWN_CONDITIONS: Final = frozenset({names.AUDIENCE_RESTRICTION, names.ONE_TIME_USE, names.PROXY_RESTRICTION})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Moment:
     """Now, give or take the skew between two clocks. `now`: aware, UTC."""
 

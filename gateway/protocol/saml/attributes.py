@@ -6,16 +6,16 @@ A text is taken whole or the response is refused: a comment or an element inside
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from gateway.errors import SamlAttribute, SamlNameId
 from gateway.model import Claims, JsonValue
+from gateway.noun import noun
 from gateway.protocol.saml import names, xml
 from gateway.protocol.saml.opinion import Reading
 from gateway.protocol.saml.xml import BLANKS, Element
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class NameId:
     """The subject's name (SAML Core §2.2.3)."""
 
@@ -25,7 +25,7 @@ class NameId:
     sp_qualifier: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Attribute:
     """One attribute (SAML Core §2.7.3.1), with the values of all elements of its Name."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from gateway.errors import InternalError
 from gateway.model import FormPost, Redirect
+from gateway.noun import noun
 from gateway.protocol.saml.keys import KeyPair
 from gateway.protocol.saml.signing import sign, signature_method, signed_document
 
@@ -21,7 +22,7 @@ Parameter: TypeAlias = Literal["SAMLRequest", "SAMLResponse"]
 """What carries a message: a request, or the answer to one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Outgoing:
     """A message of ours, unsigned. `id`: its root's; `relay_state`: what its answer must bring back, or what its request brought."""
 

@@ -7,11 +7,12 @@ every signature in it has the one allowed shape and has verified, and the envelo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import escape
 from typing import Final, TypeAlias
 
 from gateway.errors import OpinionsDiffer
+from gateway.noun import noun
 from gateway.protocol.saml import names
 
 _ENVELOPE: Final = (
@@ -22,7 +23,7 @@ _ENVELOPE: Final = (
 _END: Final = b"</gwp:Response>"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Evidence:
     """What the second engine gets: `document`, a Response with the assertion in clear.
 
@@ -35,7 +36,7 @@ class Evidence:
     sealed: bytes | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Reading:
     """What an engine reads: the NameID with its format, and every attribute by Name with its non-blank values, trimmed."""
 

@@ -7,10 +7,10 @@ is encrypted, the same once more inside. What comes out was parsed from signed b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import GatewayError, SamlDecryption, SamlStructure, SamlUnsigned
+from gateway.noun import noun
 from gateway.protocol.saml import names, xml
 from gateway.protocol.saml.encryption import decrypt_assertion
 from gateway.protocol.saml.opinion import Evidence, rebuilt_response
@@ -21,7 +21,7 @@ from gateway.protocol.saml.xml import Element
 _NO_EVIDENCE: Final = Evidence(document=b"", signed=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Proven:
     """A proven assertion. `envelope` is the Response around it: believed only where `response_signed`.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 
 from gateway.errors import ConfigError, MetadataUnusable, UnreadableLogin
 from gateway.model import IdpRequest, Memo, TransactionId
+from gateway.noun import noun
 from gateway.protocol.saml import names
 from gateway.protocol.saml.bindings import Outgoing, by_post, by_redirect, check_relay_state
 from gateway.protocol.saml.keys import KeyPair
@@ -16,7 +16,7 @@ from gateway.protocol.saml.parameters import IdentityProviderMetadata, ServicePr
 from gateway.protocol.saml.times import write_instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SentRequest:
     """The request that a browser was sent with: what its response must answer. `at`: aware, UTC, to the second."""
 

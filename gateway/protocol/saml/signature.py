@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from gateway.errors import GatewayError, SamlSignature, SamlSignatureMethod
+from gateway.noun import noun
 from gateway.protocol.saml import names, xml
 from gateway.protocol.saml.keys import Certificate, PublicKey
 from gateway.protocol.saml.xml import Element
@@ -113,7 +113,7 @@ _PLAIN: Final = _plain_text()
 _PLAIN_ELEMENTS: Final = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SignatureParts:
     """What a signature of the one allowed shape says. `signed`: the canonical form of its SignedInfo."""
 
