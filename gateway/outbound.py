@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 import aiohappyeyeballs
 
 from gateway.errors import AddressRefused, ProviderAnswer, ProviderUnreachable
-from gateway.exchange import Connection, MalformedAnswer, OversizeAnswer, Pool, ProxyRefusal, encode, open_secured, open_tunnel
+from gateway.exchange import Connection, MalformedAnswer, OversizeAnswer, Pool, ProxyRefusal, encode, open_tunnel
 from gateway.exchange.pool import HAPPY_EYEBALLS_SECONDS
 from gateway.model import HttpRequest, HttpResponse
 
@@ -153,10 +153,12 @@ class OutboundClient:
         async with asyncio.timeout(CONNECT_SECONDS):
             if self._proxy is not None:
                 return await open_tunnel(self._proxy, host, port, tls=self._tls, secure=secure)
-            reached = await self._connected(host, port)
-            if secure:
-                return await open_secured(reached, tls=self._tls, server_name=host.rstrip("."))
-            _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=reached)
+            _, connection = await asyncio.get_running_loop().create_connection(
+                Connection,
+                sock=await self._connected(host, port),
+                ssl=self._tls if secure else None,
+                server_hostname=host.rstrip(".") if secure else None,
+            )
         return connection
 
     async def _connected(self, host: str, port: int) -> socket.socket:

@@ -7,7 +7,6 @@ decides where it leads, through which proxy, and what the other side has to prov
 from gateway.exchange.connection import BrokenOff, Connection
 from gateway.exchange.messages import MalformedAnswer, OversizeAnswer, encode
 from gateway.exchange.pool import Pool, open_connection
-from gateway.exchange.tls import open_secured
 from gateway.exchange.tunnel import ProxyRefusal, open_tunnel
 
 __all__ = [
@@ -19,6 +18,5 @@ __all__ = [
     "ProxyRefusal",
     "encode",
     "open_connection",
-    "open_secured",
     "open_tunnel",
 ]

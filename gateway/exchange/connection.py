@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol, cast
 
 from gateway.exchange.messages import Answer, AnswerReader, MalformedAnswer, OversizeAnswer
 from gateway.model import HttpResponse
@@ -13,41 +12,33 @@ class BrokenOff(ConnectionError):
     """The connection ended before an answer began."""
 
 
-class Channel(Protocol):
-    """What a connection asks of what is below it: a transport of asyncio's, or TLS on one."""
-
-    def write(self, data: bytes, /) -> None: ...
-    def abort(self) -> None: ...
-    def is_closing(self) -> bool: ...
-
-
 class Connection(asyncio.Protocol):
     """A connection while it lasts. What comes unasked, or after an answer, ends it: it could pass for the next one."""
 
     def __init__(self) -> None:
         self.idle_since = 0.0
         self._lost = asyncio.Event()
-        self._channel: Channel | None = None
+        self._transport: asyncio.Transport | None = None
         self._reader: AnswerReader | None = None
         self._answer: asyncio.Future[Answer] | None = None
 
     @property
     def usable(self) -> bool:
         """Whether another request can be sent, as far as anybody knows."""
-        return self._channel is not None and not self._channel.is_closing()
+        return self._transport is not None and not self._transport.is_closing()
 
     async def exchange(self, message: bytes, limit: int) -> HttpResponse:
         """One answer, whose body may take `limit` bytes.
 
         Raises an OSError (`BrokenOff` is one) where none began, `MalformedAnswer` or `OversizeAnswer` where it is not as it should be.
         """
-        if self._channel is None or self._channel.is_closing():  # nothing that is written would be sent
+        if self._transport is None or self._transport.is_closing():  # nothing that is written would be sent
             raise BrokenOff
         self._reader = AnswerReader(limit)
         self._answer = asyncio.get_running_loop().create_future()
         kept = False
         try:
-            self._channel.write(message)
+            self._transport.write(message)
             answer = await self._answer
             kept = answer.keeps
         finally:
@@ -58,20 +49,16 @@ class Connection(asyncio.Protocol):
 
     def drop(self) -> None:
         """End it at once."""
-        if self._channel is not None:
-            self._channel.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     async def gone(self) -> None:
         """Wait until it has ended."""
-        if self._channel is not None:
+        if self._transport is not None:
             await self._lost.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.use(cast("asyncio.Transport", transport))  # what is opened for a Protocol reads and writes
-
-    def use(self, channel: Channel) -> None:
-        """Speak over `channel` from now on."""
-        self._channel = channel
+        self._transport = transport  # type: ignore[assignment]  # what is opened for a Protocol reads and writes
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None:
@@ -86,7 +73,7 @@ class Connection(asyncio.Protocol):
                 self._settle(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._channel = None
+        self._transport = None
         self._lost.set()
         if self._reader is None:
             return

@@ -13,7 +13,6 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from gateway.exchange.connection import Connection
 from gateway.exchange.messages import MalformedAnswer
-from gateway.exchange.tls import open_secured
 from gateway.model import HttpResponse
 
 HAPPY_EYEBALLS_SECONDS = 0.25
@@ -144,9 +143,11 @@ async def open_connection(host: str, port: int, *, tls: ssl.SSLContext, server_n
 
     asyncio's own race between addresses loses a socket when it is given up just as one has connected.
     """
+    loop = asyncio.get_running_loop()
     addresses = await _look_up(host, port)
     reached = await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1)
-    return await open_secured(reached, tls=tls, server_name=server_name)
+    _, connection = await loop.create_connection(Connection, sock=reached, ssl=tls, server_hostname=server_name)
+    return connection
 
 
 async def _look_up(host: str, port: int) -> list[AddrInfoType]:
