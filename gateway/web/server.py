@@ -39,6 +39,8 @@ LARGE_FORM = 64 * 1024
 """Bytes of a body beyond which it counts as large."""
 MOST_LARGE_FORMS = 100
 """Large ones that may be on their way at once, each up to 600 KiB; beyond these, the one that has taken longest is given up."""
+READ_BYTES = 256 * 1024
+"""Read at once at most, as asyncio does; but it makes room for all of them at each read, which costs more than the reading."""
 LARGEST_BODY = max(LARGEST_FORM.values())
 Refuse = Callable[[int], web.Response]
 
@@ -95,6 +97,8 @@ class _Server(web.Server):
         super().__init__(front, request_factory=partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY), loop=loop)
         self._refuse = refuse
         self._running = loop
+        self.read_into = memoryview(bytearray(READ_BYTES))
+        """One for all connections: what was read is taken out before anything else is read."""
         self.open: dict[_Protocol, None] = {}
         """The oldest first."""
         self._large: list[_Protocol] = []
@@ -117,7 +121,7 @@ class _Server(web.Server):
             self._large.pop(0).force_close()
 
 
-class _Protocol(RequestHandler):
+class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     """One connection."""
 
     __slots__ = ("_refuse", "_server", "_unread")
@@ -156,6 +160,13 @@ class _Protocol(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.open.pop(self, None)
         super().connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        return self._server.read_into
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._server.read_into[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         before, requests = self._unread, self._request_count
