@@ -1,7 +1,7 @@
 """Log lines on one stream: JSON, or for people at a console. Each has its event, level and time, and says whose request it belongs to.
 
-Four lines are written for every login, so JSON is made here, in one step; the console's form is structlog's, imported only
-where it is asked for. The only module that knows structlog.
+They are structlog's, with two steps of ours: one completes a line, one writes it as text. Four lines are written for every login.
+The only module that knows structlog.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Final, TextIO, TypeAlias
 
+import structlog
 from pydantic_core import to_json
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-Fields: TypeAlias = dict[str, object]
+Lines: TypeAlias = FilteringBoundLogger
 
 LEVELS: Final[Mapping[str, int]] = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _NANOSECONDS: Final = 1_000_000_000
@@ -24,7 +26,18 @@ _ENCODER: Final = json.JSONEncoder(default=repr)
 _REQUEST: Final[ContextVar[str | None]] = ContextVar("correlation id of the request that is handled", default=None)
 
 
-def as_json(fields: Fields) -> str:
+def lines_on(stream: TextIO | None = None, *, least: int = logging.INFO, form: str = "json") -> Lines:
+    """`least`: the lowest level that is written. `stream` None: standard output, whatever that is at the time."""
+    logger: Lines = structlog.wrap_logger(
+        _Stream(stream),
+        processors=[_Completing(), *(_for_console(stream or sys.stdout) if form == "console" else [_for_machines])],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        context_class=dict,
+    )
+    return logger.bind()
+
+
+def as_json(fields: Mapping[str, object]) -> str:
     """One line of ASCII. What is more than that is escaped by the standard library, which takes three times as long, but any text."""
     try:
         line = to_json(fields, fallback=repr)
@@ -33,65 +46,59 @@ def as_json(fields: Fields) -> str:
     return line.decode() if line.isascii() else _ENCODER.encode(fields)
 
 
-def _console(stream: TextIO) -> Callable[[Fields], str]:
-    from structlog.dev import ConsoleRenderer  # noqa: PLC0415 (a tenth of a second that only this form needs)
+class _Stream:
+    """What is behind structlog's loggers. A line and its end are written at once, so that lines of several processes stay whole."""
 
-    renderer = ConsoleRenderer(timestamp_key="time", colors=stream.isatty())
-    return lambda fields: str(renderer(None, "", _without_line_breaks(fields)))
-
-
-def _without_line_breaks(fields: Fields) -> Fields:
-    """The console form must not be fooled by a line break inside a value; JSON escapes it anyway."""
-    return {key: value.replace("\r", " ").replace("\n", " ⏎ ") if isinstance(value, str) else value for key, value in fields.items()}
-
-
-class Lines:
-    """Writes them. `least`: the lowest level that is written. `stream` None: standard output, whatever that is at the time."""
-
-    def __init__(self, stream: TextIO | None = None, *, least: int = logging.INFO, form: str = "json") -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        self._least = least
-        self._render = _console(stream or sys.stdout) if form == "console" else as_json
-        self._second, self._until_second = 0, ""
 
-    def info(self, event: str, **fields: object) -> None:
-        if self._least <= logging.INFO:
-            self._write("info", event, fields)
-
-    def warning(self, event: str, **fields: object) -> None:
-        if self._least <= logging.WARNING:
-            self._write("warning", event, fields)
-
-    def error(self, event: str, **fields: object) -> None:
-        self._write("error", event, fields)
-
-    def _write(self, level: str, event: str, fields: Fields) -> None:
-        fields["event"] = event
-        if (request := _REQUEST.get()) is not None:
-            fields["correlation_id"] = request
-        fields["level"] = level
-        fields["time"] = self._now()
+    def info(self, line: str) -> None:
         stream = self._stream or sys.stdout
-        stream.write(self._render(fields) + "\n")
+        stream.write(line + "\n")
         stream.flush()
 
-    def _now(self) -> str:
-        """RFC 3339, UTC, in microseconds. Many lines are written in one second: its text is made once."""
+    debug = warning = error = critical = info
+
+
+class _Completing:
+    """Level, time and request. The time is RFC 3339, UTC, in microseconds; the text of a second is made once."""
+
+    def __init__(self) -> None:
+        self._second, self._until_second = 0, ""
+
+    def __call__(self, _logger: object, level: str, line: EventDict) -> EventDict:
+        if (request := _REQUEST.get()) is not None:
+            line["correlation_id"] = request
+        line["level"] = level
         second, rest = divmod(time.time_ns(), _NANOSECONDS)
         if second != self._second:
             self._second, self._until_second = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._until_second}.{rest // 1000:06d}Z"
+        line["time"] = f"{self._until_second}.{rest // 1000:06d}Z"
+        return line
+
+
+def _for_machines(_logger: object, _level: str, line: EventDict) -> str:
+    return as_json(line)
+
+
+def _for_console(stream: TextIO) -> list[Processor]:
+    return [_without_line_breaks, structlog.dev.ConsoleRenderer(timestamp_key="time", colors=stream.isatty())]
+
+
+def _without_line_breaks(_logger: object, _level: str, line: EventDict) -> EventDict:
+    """The console form must not be fooled by a line break inside a value; JSON escapes it anyway."""
+    return {key: value.replace("\r", " ").replace("\n", " ⏎ ") if isinstance(value, str) else value for key, value in line.items()}
 
 
 class Destination:
     """Where lines go: set up once, read with every line."""
 
-    lines = Lines()
+    lines = lines_on()
 
 
 def start_logging(*, level: str = "info", form: str = "json", stream: TextIO | None = None) -> None:
     """Send all lines to `stream` (default: standard output). `form`: json or console. Libraries speak from WARNING up."""
-    Destination.lines = Lines(stream, least=LEVELS[level], form=form)
+    Destination.lines = lines_on(stream, least=LEVELS[level], form=form)
     logging.basicConfig(level=logging.WARNING, handlers=[_Bridge()], force=True)
 
 

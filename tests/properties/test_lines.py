@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.lines import Destination, Lines, as_json, bind, start_logging
+from gateway.lines import Destination, as_json, bind, lines_on, start_logging
 
 TEXTS = st.text(st.characters(), max_size=20)  # lone surrogates and control characters, too
 VALUES = st.recursive(
@@ -38,7 +38,7 @@ def test_a_line_is_one_line_of_ascii_and_keeps_every_value(fields: dict[str, obj
 @given(text=TEXTS)
 def test_a_line_at_a_console_is_not_broken_by_a_value(text: str) -> None:
     stream = io.StringIO()
-    Lines(stream, form="console").info("something", value=text, other="\r\n")
+    lines_on(stream, form="console").info("something", value=text, other="\r\n")
     assert stream.getvalue().count("\n") == 1
     assert "something" in stream.getvalue()
 
@@ -50,7 +50,7 @@ def test_what_json_does_not_know_is_shown_as_it_shows_itself() -> None:
 def test_a_line_has_event_level_time_and_the_reference_of_its_request() -> None:
     stream = io.StringIO()
     bind("reference")
-    Lines(stream).warning("something", code="QGW-1")
+    lines_on(stream).warning("something", code="QGW-1")
     line = json.loads(stream.getvalue())
     assert line.pop("time").endswith("Z")
     assert line == {"code": "QGW-1", "event": "something", "correlation_id": "reference", "level": "warning"}
