@@ -7,17 +7,20 @@ both, what the cost of an evaluation depends on is read, and the numbers below a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, TypeAlias
 
 MAX_PARTS: Final = 5_000
 """How many nodes a tree may have: what a source of 8 KiB can hold, unless `optMap` doubles it again and again."""
 _CHECKED: Final = b"type.googleapis.com/cel.expr.CheckedExpr"
 _SECOND_VARIABLE: Final = 8
-_VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
-"""How the wire writes a field: by length only `_BYTES`."""
+_VARINT, _BYTES = 0, 2
+"""How the wire writes a field: a number, or so many bytes as come first."""
+_LENGTHS: Final = {1: 8, 5: 4}
+"""Or always so many."""
+_MORE: Final = 0x80
+"""The bit of a number's byte that says that more follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,23 @@ class _Message:
 
     def __init__(self, wire: bytes) -> None:
         self._fields: defaultdict[int, list[bytes | int]] = defaultdict(list)
-        for number, value in _fields(wire):
-            self._fields[number].append(value)
+        here, end = 0, len(wire)
+        while here < end:
+            tag, here = (wire[here], here + 1) if wire[here] < _MORE else _varint(wire, here)
+            kind = tag & 7
+            if kind in _LENGTHS:
+                value: bytes | int = wire[here : here + _LENGTHS[kind]]
+                here += _LENGTHS[kind]
+            else:
+                number, here = (wire[here], here + 1) if wire[here] < _MORE else _varint(wire, here)
+                value = number
+                if kind == _BYTES:
+                    value, here = wire[here : here + number], here + number
+                elif kind != _VARINT:
+                    raise UnreadableError("a field of no known kind")
+            self._fields[tag >> 3].append(value)
+        if here > end:
+            raise UnreadableError("it ends too early")
 
     def __contains__(self, number: int) -> bool:
         return number in self._fields
@@ -124,32 +142,13 @@ class _Message:
         return next((value for value in reversed(self._fields.get(number, ())) if isinstance(value, int)), 0)
 
 
-def _fields(wire: bytes) -> Iterator[tuple[int, bytes | int]]:
-    here = 0
-    while here < len(wire):
-        tag, here = _varint(wire, here)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, here = _varint(wire, here)
-            yield tag >> 3, value
-            continue
-        if kind == _BYTES:
-            length, here = _varint(wire, here)
-        else:
-            length = {_EIGHT: 8, _FOUR: 4}[kind]
-        if here + length > len(wire):
-            raise UnreadableError("it ends too early")
-        yield tag >> 3, wire[here : here + length]
-        here += length
-
-
 def _varint(wire: bytes, here: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = wire[here]
         value |= (byte & 0x7F) << shift
         here, shift = here + 1, shift + 7
-        if byte < 0x80:  # noqa: PLR2004 the bit that says that more follows
+        if byte < _MORE:
             return value, here
 
 
@@ -157,12 +156,12 @@ def _overloads(reference: _Message) -> frozenset[str]:
     return frozenset(overload.decode() for overload in reference.every(3))
 
 
-def _const(const: _Message) -> Literal:
+def _const(_reader: _Reader, const: _Message, _id: int) -> Literal:
     """Text is the sixth of its kinds, bytes are the seventh."""
     return Literal(next((text for number in (6, 7) for text in const.every(number)), None))
 
 
-def _ident(ident: _Message) -> Ident:
+def _ident(_reader: _Reader, ident: _Message, _id: int) -> Ident:
     return Ident(ident.text(1))
 
 
@@ -185,35 +184,37 @@ class _Reader:
         if self._parts > MAX_PARTS:
             raise UnreadableError(f"more than {MAX_PARTS} parts")
         expr = _Message(wire)
-        kinds: dict[int, Callable[[_Message], Tree]] = {
-            3: _const,
-            4: _ident,
-            5: self._select,
-            6: partial(self._call, expr.number(2)),
-            7: self._list,
-            8: self._struct,
-            9: self._fold,
-        }
-        kind = next((kind for kind in kinds if kind in expr), 0)
-        return kinds[kind](_Message(expr.bytes(kind)))
+        kind = next((kind for kind in _KINDS if kind in expr), 0)
+        return _KINDS[kind](self, _Message(expr.bytes(kind)), expr.number(2))
 
-    def _select(self, select: _Message) -> Select:
+    def _select(self, select: _Message, _id: int) -> Select:
         return Select(self._expr(select.bytes(1)), select.text(2), select.number(3) != 0)
 
-    def _call(self, expr_id: int, call: _Message) -> Call:
+    def _call(self, call: _Message, expr_id: int) -> Call:
         arguments = [*call.every(1), *call.every(3)]
         return Call(call.text(2), tuple(map(self._expr, arguments)), self._overloads.get(expr_id, frozenset()))
 
-    def _list(self, listing: _Message) -> Listing:
+    def _list(self, listing: _Message, _id: int) -> Listing:
         return Listing(tuple(map(self._expr, listing.every(1))))
 
-    def _struct(self, struct: _Message) -> Struct:
+    def _struct(self, struct: _Message, _id: int) -> Struct:
         entries = [_Message(entry) for entry in struct.every(2)]
         parts = [part for entry in entries for part in (*entry.every(3), *entry.every(4))]
         return Struct(struct.text(1), tuple(map(self._expr, parts)))
 
-    def _fold(self, fold: _Message) -> Fold:
+    def _fold(self, fold: _Message, _id: int) -> Fold:
         over, start, condition, step, result = (self._expr(fold.bytes(number)) for number in (2, 4, 5, 6, 7))
         if fold.bytes(_SECOND_VARIABLE):
             raise UnreadableError("a macro of two variables")
         return Fold(fold.text(1), over, fold.text(3), start, condition, step, result)
+
+
+_KINDS: Final[Mapping[int, Callable[[_Reader, _Message, int], Tree]]] = {
+    3: _const,
+    4: _ident,
+    5: _Reader._select,  # noqa: SLF001 (of this module)
+    6: _Reader._call,  # noqa: SLF001
+    7: _Reader._list,  # noqa: SLF001
+    8: _Reader._struct,  # noqa: SLF001
+    9: _Reader._fold,  # noqa: SLF001
+}

@@ -7,7 +7,8 @@ import base64
 import os
 import shutil
 import ssl
-import time
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -468,16 +469,26 @@ def grow(world: World) -> None:
     edit(world, "gateway.yaml", more)
 
 
+LOADS = """
+import sys, time
+from pathlib import Path
+from gateway import config
+
+taken = []
+for _ in range(3):
+    began = time.process_time()
+    loaded = config.load(Path(sys.argv[1]), environ={}).configuration
+    taken.append(time.process_time() - began)
+print(len(loaded.virtual_proxies) + len(loaded.providers), *taken)
+"""
+
+
 async def test_a_thousand_virtual_proxies_and_two_hundred_providers_load_within_two_seconds_of_one_core(world: World) -> None:
-    """Seconds of the processor, the best of three: what else this machine does at the time does not count."""
+    """Seconds of the processor, the best of three, in a process of their own: neither neighbours nor coverage count."""
     grow(world)
-    taken = []
-    for _ in range(3):
-        began = time.process_time()
-        loaded = config.load(world.folder, environ={})
-        taken.append(time.process_time() - began)
-    assert loaded.configuration is not None
-    assert (len(loaded.configuration.virtual_proxies), len(loaded.configuration.providers)) == (1000, 200)
+    loads = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", LOADS, world.folder], check=True, capture_output=True, text=True)
+    size, *taken = map(float, loads.stdout.split())
+    assert size == 1000 + 200
     assert min(taken) < 2.0
 
 
