@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.errors import GatewayError, InternalError, UnreadableRequest
@@ -144,9 +144,16 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     def is_sending(self) -> bool:
         """Whether the body of its request is on its way yet."""
-        request = self._current_request
-        body = self._messages[-1][1] if self._messages else None if request is None else request.content
-        return body is not None and not body.is_eof()
+        return any(not body.is_eof() for body in self._bodies())
+
+    def _bodies(self) -> list[StreamReader]:
+        """Of the request in hand, and of those that wait behind it."""
+        waiting = [body for _, body in self._messages]
+        return waiting if self._current_request is None else [self._current_request.content, *waiting]
+
+    def _is_broken(self) -> bool:
+        """Whether something came behind a body that is not whole, and so never will be: a chunk that is none (RFC 9112 §7.1)."""
+        return any(not body.is_eof() for body in self._bodies()[:-1])
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -173,6 +180,8 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         super().data_received(data)
         if self._request_count != requests:
             before = 0
+            if self._is_broken():
+                self.force_close()
         sending = self.is_sending()
         self._unread = before + len(data) if sending or (self.is_idle() and self._request_count == requests) else 0
         if sending and before <= LARGE_FORM < self._unread:

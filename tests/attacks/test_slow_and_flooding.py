@@ -205,3 +205,14 @@ async def test_who_waits_with_a_form_is_told_to_send_it(world: World) -> None:
     await client.send(b"state=a")
     assert (await asyncio.wait_for(client.reader.readuntil(b"\r\n"), 20)).startswith(b"HTTP/1.1 4")
     assert await client.is_cut_off()
+
+
+@pytest.mark.parametrize("before", [b"", ASK * 2], ids=["alone", "behind others"])
+async def test_a_form_that_can_never_be_whole_is_not_waited_for(world: World, before: bytes) -> None:
+    """Else it would hold what it has sent for ten seconds, and count neither as one that is sending nor as one that rests."""
+    client = await connect(world)
+    await client.send(before + FORM + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+    async with asyncio.timeout(browser.FORM_SECONDS / 2):
+        await client.reader.readuntil(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await client.send(b"5\r\nstate\r\nno chunk\r\n")
+        assert await client.is_cut_off()
