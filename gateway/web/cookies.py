@@ -8,9 +8,10 @@ A login that was used leaves a stub (`SpentLogin`) behind. RFC 6265bis for the a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from gateway.digests import base64url
 from gateway.errors import BrowserError, NoLoginInFlight
@@ -26,6 +27,7 @@ ROWS = 12
 """Virtual proxies whose last tickets are kept beside those, for the minute in which they count: a loop in one hides none in another."""
 AFTERLIFE = timedelta(days=1)
 LONGEST_STATE = 128
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 Held: TypeAlias = Mapping[str, LoginRecord | None]
 
 
@@ -103,7 +105,8 @@ class LoginCookies:
         kinds: dict[str, list[tuple[float, str]]] = {kind: [] for kind in kept}
         for name, record in held.items():
             if record is None:
-                yield name
+                if _NAME.fullmatch(name):  # else it was never set by us, and might not pass for a header
+                    yield name
                 continue
             in_flight = isinstance(record, LoginTransaction) and record.expires_at > now
             kind = "live" if in_flight else "counting" if name in counting else "past"

@@ -146,3 +146,11 @@ def test_unreadable_cookies_of_ours_are_removed_and_others_left_alone() -> None:
     lines = issued(clock, {"__Host-qgw-login-old": "rubbish", "other": "kept"}, login(clock))
     assert [line for line in lines if re.match(r"__Host-qgw-login-old=;.*Max-Age=0", line)]
     assert not any(line.startswith("other") for line in lines)
+
+
+@pytest.mark.parametrize("name", ["a b", "\u00e9", "\udcff", "a,b", "\t"])
+def test_a_name_that_we_never_gave_comes_back_in_no_header(name: str) -> None:
+    clock = FixedClock()
+    lines = issued(clock, {f"__Host-qgw-login-{name}": "rubbish"}, login(clock))
+    assert len(lines) == 1
+    assert "".join(lines).isascii()
