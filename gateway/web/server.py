@@ -34,7 +34,7 @@ LONGEST_HEADER = 32 * 1024
 LARGEST_HEAD = 48 * 1024
 """Bytes that may arrive without becoming a request."""
 MOST_CONNECTIONS = 2_000
-"""Beyond these, the one that has been open for longest and asks for nothing, or has not sent its form yet, makes room."""
+"""Beyond these, the one that has been open for longest and asks for nothing, or has not sent its form or read its answer, makes room."""
 LARGE_FORM = 64 * 1024
 """Bytes of a body beyond which it counts as large."""
 MOST_LARGE_FORMS = 100
@@ -108,23 +108,24 @@ class _Server(web.Server):
         return _Protocol(self._refuse, self, loop=self._running, **OPTIONS)
 
     def make_room(self) -> None:
-        """Close a connection that asks for nothing, where there are too many, or one whose form is on its way; else the newest."""
+        """Where there are too many, end one that asks for nothing, or one whose form or answer is on its way; else the newest."""
         if len(self.open) > MOST_CONNECTIONS:
             idle = (connection for connection in self.open if connection.is_idle())
             sending = (connection for connection in self.open if connection.is_sending())
-            next(chain(idle, sending, reversed(self.open))).force_close()
+            receiving = (connection for connection in self.open if connection.is_receiving())
+            next(chain(idle, sending, receiving, reversed(self.open))).give_up()
 
     def take_large_form(self, sender: _Protocol) -> None:
         """One more large form is on its way: where there are too many, give one up."""
         self._large = [connection for connection in (*self._large, sender) if connection in self.open and connection.is_sending()]
         if len(self._large) > MOST_LARGE_FORMS:
-            self._large.pop(0).force_close()
+            self._large.pop(0).give_up()
 
 
 class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     """One connection."""
 
-    __slots__ = ("_refuse", "_server", "_unread")
+    __slots__ = ("_refuse", "_server", "_unread", "_way")
 
     def __init__(self, refuse: Refuse, server: _Server, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(server, **kwargs)
@@ -132,6 +133,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         self._server = server
         self._unread = 0
         """Bytes of a head, or of a request with its body, that is not complete yet."""
+        self._way: asyncio.WriteTransport | None = None
 
     @property
     def spoke(self) -> bool:
@@ -146,6 +148,16 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         """Whether the body of its request is on its way yet."""
         return any(not body.is_eof() for body in self._bodies())
 
+    def is_receiving(self) -> bool:
+        """Whether an answer is on its way yet: who never reads could keep it there for ever."""
+        return self.writing_paused or (self._way is not None and self._way.get_write_buffer_size() > 0)
+
+    def give_up(self) -> None:
+        """End it at once, also where something is on its way: to close would be to wait for that."""
+        self.force_close()
+        if self._way is not None:
+            self._way.abort()
+
     def _bodies(self) -> list[StreamReader]:
         """Of the request in hand, and of those that wait behind it."""
         waiting = [body for _, body in self._messages]
@@ -157,6 +169,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._way = self.transport
         self._server.open[self] = None
         self._server.make_room()
         if self._keepalive_handle is not None:

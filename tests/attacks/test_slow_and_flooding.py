@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 
 import pytest
 
@@ -163,6 +164,31 @@ async def test_where_all_are_at_it_the_form_that_takes_longest_makes_room(world:
     assert b"400" in await second.reader.readline()
     for client in (second, late):
         client.writer.close()
+
+
+async def test_who_never_reads_what_it_was_answered_makes_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else so many that do not read would keep everybody else out for ever."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 1)
+    loop, deaf = asyncio.get_running_loop(), socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.setblocking(False)
+    await loop.sock_connect(deaf, ("127.0.0.1", int(world.url.rpartition(":")[2])))
+    await loop.sock_sendall(deaf, ASK)
+    connections = world.gateway._runners[0].server.open  # type: ignore[union-attr]
+    async with asyncio.timeout(20):
+        while not any(connection.spoke for connection in connections):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        (connection,) = connections
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        flood = asyncio.create_task(loop.sock_sendall(deaf, ASK * 300))
+        while not connection.writing_paused:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    late = await connect(world)
+    assert b"404" in await late.ask()
+    assert connection not in connections
+    flood.cancel()
+    late.writer.close()
+    deaf.close()
 
 
 async def test_large_forms_on_their_way_are_bounded_and_the_one_that_takes_longest_goes(
