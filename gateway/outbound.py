@@ -78,6 +78,16 @@ def read_address(host: str) -> IpAddress | None:
         return None
 
 
+def meant_address(host: str) -> IpAddress | None:
+    """The address that a host means wherever it is looked up: `localhost`, and what resolvers take for one (`127.1`, `0x7f.1`)."""
+    if host.rstrip(".") == "localhost":
+        return ipaddress.IPv4Address("127.0.0.1")
+    try:
+        return read_address(host) or ipaddress.ip_address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+
+
 def unwrap(address: IpAddress) -> IpAddress:
     """The IPv4 address inside a mapped or 6to4 one: that is where a connection would end."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -138,8 +148,9 @@ class OutboundClient:
     def _check(self, parts: SplitResult) -> None:
         """https, or http where the configured URL is http on loopback; a literal address must be permitted (a proxy connects for us)."""
         literal = read_address(parts.hostname or "")
-        if literal is not None and not self._policy.permits(literal):
-            raise AddressRefused(_refusal(literal))
+        named = literal if self._proxy is None else meant_address(parts.hostname or "")
+        if named is not None and not self._policy.permits(named):
+            raise AddressRefused(_refusal(named))
         if parts.username is not None or parts.fragment:
             raise AddressRefused(f"{parts.scheme}://{parts.hostname}: an address with a user's name or a fragment")
         local = parts.hostname == "localhost" or (literal is not None and literal.is_loopback)

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from gateway.demo.certificates import make_web
-from gateway.errors import ProviderAnswer, ProviderUnreachable
+from gateway.errors import AddressRefused, ProviderAnswer, ProviderUnreachable
 from gateway.exchange import tunnel
 from gateway.model import HttpRequest
 from gateway.outbound import AddressPolicy, OutboundClient, tls_towards_providers
@@ -120,6 +120,15 @@ async def test_the_proxys_credentials_are_given_to_it_decoded(peer: int) -> None
 async def test_who_answers_behind_the_proxy_must_prove_the_name(peer: int) -> None:
     with pytest.raises(ProviderUnreachable, match="CertVerification"):
         await through(Proxy(peer), "https://other.example/jwks")
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost.", "127.0.0.1", "127.1", "0x7f.1", "2130706433", "10.1", "[::1]"])
+async def test_the_proxy_is_asked_for_no_address_inside_however_it_is_written(peer: int, host: str) -> None:
+    """It looks names up where we do not see it."""
+    proxy = Proxy(peer)
+    with pytest.raises(AddressRefused, match="allow_private"):
+        await through(proxy, f"https://{host}/jwks")
+    assert not proxy.asked
 
 
 @pytest.mark.parametrize(
