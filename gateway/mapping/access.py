@@ -12,7 +12,8 @@ from gateway.mapping.cel import Expression, Inputs, Scope, evaluate
 from gateway.mapping.claims import SMALL_TEXT, SMALL_TOTAL, SMALL_VALUES, Subject, weigh
 from gateway.model import QlikUser
 
-_USER = re.compile(r"(?<!\w)user\s*(?:\.|//)")
+_USER = re.compile(r"\buser\b")
+"""However its members are written: `(user).id` is `user.id`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

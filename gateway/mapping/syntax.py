@@ -7,7 +7,7 @@ both, what the cost of an evaluation depends on is read, and the numbers below a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -84,6 +84,21 @@ class Fold:
 
 
 Tree: TypeAlias = Literal | Ident | Select | Call | Listing | Struct | Fold
+
+
+def walk(tree: Tree) -> Iterator[Tree]:
+    """The tree with every part of it."""
+    ahead: list[Tree] = [tree]
+    while ahead:
+        here = ahead.pop()
+        yield here
+        match here:
+            case Select():
+                ahead.append(here.operand)
+            case Call(_, parts) | Listing(parts) | Struct(_, parts):
+                ahead += parts
+            case Fold():
+                ahead += (here.over, here.start, here.condition, here.step, here.result)
 
 
 class UnreadableError(ValueError):

@@ -30,6 +30,8 @@ def refusal_of(*sources: str, who: Subject | None = None) -> GatewayError:
         "user . id == 'alice'",
         "user // whose\n.id == 'alice'",
         ".user.id == 'alice'",
+        "(user).id == 'alice'",
+        "'sales' in (user\n).attributes.group",
         "idp == 'entra'",
         "!groups_overage",
         "claims.t || claims.missing",

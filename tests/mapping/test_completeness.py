@@ -96,6 +96,34 @@ def test_a_denial_by_groups_under_another_name_is_not_passed_by_being_in_too_man
     assert told.refusal.rule == "blocked"
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "(claims).?memberOf.orValue([])",
+        "claims // theirs\n.?memberOf.orValue([])",
+        "claims[?('memberOf')].orValue([])",
+        "claims[?'''memberOf'''].orValue([])",
+        r"claims[?'member\u004ff'].orValue([])",
+        "claims.?`member-of`.orValue([])",
+        "(has((claims).memberOf) ? claims.memberOf : [])",
+        "('memberOf' in (claims) ? ['Blocked'] : [])",
+        "(claims.exists(name, name == 'memberOf') ? ['Blocked'] : [])",
+        "[claims].map(all, all[?'memberOf'].orValue('')).filter(x, x == 'Blocked')",
+    ],
+)
+def test_a_denial_is_not_passed_by_another_way_to_write_the_name(claim: str) -> None:
+    expression = compile_expression(f"'Blocked' in {claim}", Scope.ACCESS)
+    rule = AccessRule(owner="virtual proxy hr", id="blocked", expression=expression, denies=True)
+    with pytest.raises(GroupsWithheld):
+        check_complete(rules(), (rule,), Subject(claims=SAML))
+    check_complete(rules(), (rule,), Subject(claims={}))
+
+
+def test_a_rule_that_speaks_of_the_pointer_in_a_comment_alone_does_not_ask_for_it() -> None:
+    with pytest.raises(GroupsWithheld):
+        check_complete(rules(), (access("!('hr' in claims.?groups.orValue([])) // not groups_overage"),), Subject(claims=SAML))
+
+
 def test_words_that_only_look_like_groups_are_not_claims() -> None:
     role = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
     rule = access(f"'Qlik-Group-Admins' in claims['{role}'] && user.attributes.?group.orValue([]).size() == 0")
