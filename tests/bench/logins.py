@@ -1,7 +1,8 @@
 """Whole logins at the full product, beside the yardstick: `./dev bench logins`.
 
 The driver (browsers, identity provider, Qlik proxy) has one core for itself, the systems under test have another. Systems
-are measured in turns, so that whatever else the machine does falls on all of them; a row is the median of its rounds.
+are measured in turns, so that whatever else the machine does falls on all of them. A row's rate is that of
+its best round, for what else goes on at the host can only lower it; its times are the medians.
 The figure that counts is logins per second of CPU time of the system under test: neighbours do not change it much, and its
 ratio to the yardstick's hardly at all.
 """
@@ -55,7 +56,7 @@ class Options:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """One journey at one system with so many logins at once: the medians of its rounds. Milliseconds; percent of a core."""
+    """One journey at one system with so many logins at once, of all its rounds. Milliseconds; percent of a core."""
 
     system: str
     journey: str
@@ -136,7 +137,7 @@ async def in_turns(running: dict[str, Running], provider: IdentityProvider, at_o
     for _ in range(options.rounds):
         for name, system, title, journey in pairs:
             taken.setdefault((name, title), []).append(await one_round(name, title, system.pid, journey, provider, at_once, options.logins))
-    return [middle(rows) for rows in taken.values()]
+    return [summed_up(rows) for rows in taken.values()]
 
 
 async def alone(name: str, peer: System, stage: Stage, options: Options) -> list[Row]:
@@ -173,13 +174,12 @@ async def one_round(  # noqa: PLR0917
     return row
 
 
-def middle(rows: list[Row]) -> Row:
-    """The medians; errors are added up."""
-    figures = {
-        name: median(getattr(row, name) for row in rows) for name in ("per_cpu_second", "per_second", "p50", "p99", "driver", "others")
-    }
+def summed_up(rows: list[Row]) -> Row:
+    """The best rate and the medians of the rest; errors are added up."""
+    figures = {name: median(getattr(row, name) for row in rows) for name in ("per_second", "p50", "p99", "driver", "others")}
     errors = sum((Counter(row.errors) for row in rows), Counter[str]())
-    return Row(system=rows[0].system, journey=rows[0].journey, at_once=rows[0].at_once, errors=dict(errors), **figures)
+    first, rate = rows[0], max(row.per_cpu_second for row in rows)
+    return Row(system=first.system, journey=first.journey, at_once=first.at_once, per_cpu_second=rate, errors=dict(errors), **figures)
 
 
 @asynccontextmanager
