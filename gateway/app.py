@@ -32,12 +32,12 @@ from gateway.routing import Live, RoutingTable
 from gateway.sealing import KEY_SIZE
 from gateway.serving import Shared
 from gateway.stores.opening import Stores, open_stores
-from gateway.system import SystemClock, SystemEntropy, tend
+from gateway.system import SystemClock, SystemEntropy, have_files, tend
 from gateway.web import pages
 from gateway.web.door import Door
 from gateway.web.pressure import Pressure
 from gateway.web.routes import management_application
-from gateway.web.server import GatewayRunner, ManagementRunner, Runner
+from gateway.web.server import MOST_CONNECTIONS, GatewayRunner, ManagementRunner, Runner
 
 LOOPBACK = "127.0.0.1"
 IN_FLIGHT_SECONDS = 20.0
@@ -47,6 +47,8 @@ SETTLE_SECONDS = 1.0
 """From the start until what could wait is done: time for those who ask whether it is ready."""
 TLS_BUFFER = 32 * 1024
 """Bytes that each connection over TLS reads into. asyncio takes 256 KiB, all of it in use from the first byte; a record has 16 at most."""
+OPEN_FILES = MOST_CONNECTIONS + 1_000
+"""Browsers', and what goes to nodes, providers, the store and the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +231,8 @@ async def serve(folder: Path, loaded: config.Loaded) -> int:
     if loaded.configuration is None:
         return 1
     use_logging(loaded.configuration.gateway)
+    if (files := have_files(OPEN_FILES)) < OPEN_FILES:
+        LogJournal(Metrics()).warn("few_open_files", allowed=files, wanted=OPEN_FILES)
     SSLProtocol.max_size = TLS_BUFFER
     try:
         gateway = Gateway(loaded.configuration)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -11,6 +12,19 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 PAUSE: Final = 1.0
 """Seconds before work that ended by a fault begins again."""
+
+
+def have_files(wanted: int) -> int:
+    """Let this process have so many files and sockets open, as far as the system allows: how many it may have now.
+
+    A process begins with a limit that is often no more than 1,024, and may raise it by itself up to a harder one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 class SystemClock:

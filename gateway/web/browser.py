@@ -194,7 +194,8 @@ def begins_login(headers: Mapping[str, str]) -> bool:
 
 def prefers_json(accept: str) -> bool:
     """True when application/json has a higher quality than text/html (RFC 9110 §12.5.1); `*/*` and nothing mean HTML."""
-    return _quality(accept, "application/json") > _quality(accept, "text/html")
+    wanted = accept.lower()
+    return ("json" in wanted or "application/*" in wanted) and _quality(accept, "application/json") > _quality(accept, "text/html")
 
 
 def _quality(accept: str, wanted: str) -> float:

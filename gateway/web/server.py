@@ -7,9 +7,10 @@ as every other error. Bodies are never inflated: nothing that talks to the gatew
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
+from itertools import islice
 from typing import Any, cast
 
 from aiohttp import StreamReader, web
@@ -33,8 +34,12 @@ LONGEST_HEADER = 32 * 1024
 """Bytes of one header line: a browser that restored many tabs sends more than the usual 8 KiB of cookies."""
 LARGEST_HEAD = 48 * 1024
 """Bytes that may arrive without becoming a request."""
-MOST_CONNECTIONS = 2_000
+MOST_CONNECTIONS = 4_000
 """Beyond these, the one that has been open for longest and asks for nothing, or has not sent its form or read its answer, makes room."""
+LOOK_SECONDS = 0.1
+"""How often all connections are looked through at most for those that may go: with all of them busy, each new one would else cost that."""
+ENOUGH = 1_000
+"""That may go within this time."""
 LARGE_FORM = 64 * 1024
 """Bytes of a body beyond which it counts as large."""
 MOST_LARGE_FORMS = 100
@@ -101,6 +106,9 @@ class _Server(web.Server):
         """One for all connections: what was read is taken out before anything else is read."""
         self.open: dict[_Protocol, None] = {}
         """The oldest first."""
+        self._spare: deque[_Protocol] = deque()
+        """Those that could go when they were last looked through, in the order in which they shall."""
+        self._look_again = 0.0
         self._large: list[_Protocol] = []
         """Those that send a large form, the longest first."""
 
@@ -110,10 +118,18 @@ class _Server(web.Server):
     def make_room(self) -> None:
         """Where there are too many, end one that asks for nothing, or one whose form or answer is on its way; else the newest."""
         if len(self.open) > MOST_CONNECTIONS:
-            idle = (connection for connection in self.open if connection.is_idle())
-            sending = (connection for connection in self.open if connection.is_sending())
-            receiving = (connection for connection in self.open if connection.is_receiving())
-            next(chain(idle, sending, receiving, reversed(self.open))).give_up()
+            (self._expendable() or next(reversed(self.open))).give_up()
+
+    def _expendable(self) -> _Protocol | None:
+        if self._running.time() >= self._look_again:
+            self._look_again = self._running.time() + LOOK_SECONDS
+            kinds = _Protocol.is_idle, _Protocol.is_sending, _Protocol.is_receiving
+            self._spare = deque(islice((connection for kind in kinds for connection in self.open if kind(connection)), ENOUGH))
+        while self._spare:
+            connection = self._spare.popleft()
+            if connection in self.open and connection.may_go():
+                return connection
+        return None
 
     def take_large_form(self, sender: _Protocol) -> None:
         """One more large form is on its way: where there are too many, give one up."""
@@ -151,6 +167,10 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def is_receiving(self) -> bool:
         """Whether an answer is on its way yet: who never reads could keep it there for ever."""
         return self.writing_paused or (self._way is not None and self._way.get_write_buffer_size() > 0)
+
+    def may_go(self) -> bool:
+        """Whether nobody waits for what the gateway does with it."""
+        return self.is_idle() or self.is_sending() or self.is_receiving()
 
     def give_up(self) -> None:
         """End it at once, also where something is on its way: to close would be to wait for that."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -112,7 +113,9 @@ async def test_beyond_so_many_connections_the_oldest_that_rests_makes_room(world
         client.writer.close()
 
 
-async def test_connections_whose_requests_are_in_hand_are_never_pushed_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@contextlib.asynccontextmanager
+async def two_at_work(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """As many connections as there may be, each with a request that waits for the gateway; afterwards all are answered."""
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
     pressure = world.gateway.pressure
     monkeypatch.setattr(pressure, "_let_in", lambda *_: None)
@@ -124,12 +127,34 @@ async def test_connections_whose_requests_are_in_hand_are_never_pushed_out(world
     async with asyncio.timeout(20):
         while pressure.in_hand < 2:  # noqa: ASYNC110 (nobody tells)
             await asyncio.sleep(0)
-    assert await (await connect(world)).is_cut_off()
+    yield
     monkeypatch.undo()
     for client in working:
         assert b"HTTP/1.1 " in await client.reader.readline()
         client.writer.close()
     await asyncio.gather(*waiting)
+
+
+async def test_connections_whose_requests_are_in_hand_are_never_pushed_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with two_at_work(world, monkeypatch):
+        assert await (await connect(world)).is_cut_off()
+
+
+async def test_where_all_are_at_work_a_new_connection_costs_no_look_at_each_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a flood would be dearest when there is least time for it."""
+    looks, look = 0, _Protocol.is_idle
+
+    def counted(connection: _Protocol) -> bool:
+        nonlocal looks
+        looks += 1
+        return look(connection)
+
+    async with two_at_work(world, monkeypatch):
+        monkeypatch.setattr(server, "LOOK_SECONDS", 1_000)
+        monkeypatch.setattr(_Protocol, "is_idle", counted)
+        for _ in range(20):
+            assert await (await connect(world)).is_cut_off()
+        assert looks <= 3
 
 
 async def slow_forms(world: World, number: int) -> list[Client]:

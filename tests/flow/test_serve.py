@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from tests.flow.world import World
 ROOT = Path(__file__).parents[2]
 
 
-async def serve(folder: Path) -> Process:
-    command = (sys.executable, "-m", "gateway", "serve", "--config", str(folder))
+async def serve(folder: Path, *, before: Sequence[str] = ()) -> Process:
+    command = (*before, sys.executable, "-m", "gateway", "serve", "--config", str(folder))
     return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
@@ -37,12 +37,12 @@ async def lines_until(process: Process, event: str) -> list[dict[str, object]]:
 
 
 @asynccontextmanager
-async def served(world: World, drain: str = "0s") -> AsyncIterator[Process]:
+async def served(world: World, drain: str = "0s", before: Sequence[str] = ()) -> AsyncIterator[Process]:
     """The world's gateway, as a process of its own in the place of the one in this process."""
     await world.gateway.stop()
     file = world.folder / "gateway.yaml"
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"drain": drain}))
-    process = await serve(world.folder)
+    process = await serve(world.folder, before=before)
     try:
         await lines_until(process, "started")
         yield process
@@ -141,3 +141,25 @@ async def test_the_log_level_follows_the_configuration(worlds: Worlds, real_cloc
         assert (await world.sign_in(world.browser(), user="bob")).code == "QGW-306"
         lines = await lines_until(process, "login_rejected")
         assert [line["event"] for line in lines] == ["login_rejected"]
+
+
+async def test_more_connections_come_in_than_a_process_may_have_open_at_first(worlds: Worlds, real_clock: object) -> None:
+    world = await worlds(clock=real_clock)
+    async with served(world, before=("sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh")):
+        port = int(world.url.rpartition(":")[2])
+        clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+        for reader, writer in clients:
+            writer.write(b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b" 404 " in await asyncio.wait_for(reader.readline(), 20)
+        for _, writer in clients:
+            writer.close()
+
+
+async def test_a_system_that_allows_too_few_open_files_is_told_of(worlds: Worlds, real_clock: object) -> None:
+    world = await worlds(clock=real_clock)
+    await world.gateway.stop()
+    process = await serve(world.folder, before=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh"))
+    lines = await lines_until(process, "started")
+    process.terminate()
+    await process.communicate()
+    assert [(line["allowed"], line["level"]) for line in lines if line["event"] == "few_open_files"] == [(256, "warning")]

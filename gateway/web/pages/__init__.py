@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from html import escape
+from secrets import token_hex
 from typing import Final
 
 from gateway.errors import GatewayError
@@ -89,6 +92,10 @@ class MailSearch:
     failed: bool = False
 
 
+MOST_ERROR_PAGES: Final = 256
+"""That are kept, without what differs from one answer to the next."""
+_GAPS: Final = tuple(token_hex(16) for _ in range(3))
+"""Stand for reference and time in an error page that is kept. Nobody can guess them, so no text of others is taken for one."""
 _STILL: Final = policy("form-action 'none'", "frame-ancestors 'none'")
 _OWN_FORM: Final = policy("form-action 'self'", "frame-ancestors 'none'")
 # No form-action here: Chromium holds it against every redirect that follows the POST, too, and a provider may hand on to
@@ -102,10 +109,19 @@ def error_page(
     error: type[GatewayError], *, correlation_id: str, now: datetime, ways: Ways | None = None, rule: RefusingRule | None = None
 ) -> Page:
     """Why it goes no further, what to do, who can mend it, and what to quote. With `ways`, also the start-again page."""
-    html = render(
-        "error", error=error, who=WHO_CAN_FIX_IT[error.blame], correlation_id=correlation_id, now=now.astimezone(UTC), ways=ways, rule=rule
-    )
+    html = _error_page_with_gaps(error, ways, rule)  # type: ignore[arg-type]  # mypy holds no class for hashable
+    time = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    for gap, filling in zip(_GAPS, (escape(correlation_id), f"{time.replace(' ', 'T')}Z", f"{time} UTC"), strict=True):
+        html = html.replace(gap, filling)
     return Page(html=html, csp=_STILL)
+
+
+@lru_cache(maxsize=MOST_ERROR_PAGES)
+def _error_page_with_gaps(error: type[GatewayError], ways: Ways | None, rule: RefusingRule | None) -> str:
+    """Rendered once: whoever is overloaded gives the same page to everybody."""
+    reference, machine_time, time = _GAPS
+    who = WHO_CAN_FIX_IT[error.blame]
+    return render("error", error=error, who=who, ways=ways, rule=rule, correlation_id=reference, machine_time=machine_time, time=time)
 
 
 def error_json(error: type[GatewayError], *, correlation_id: str, rule: RefusingRule | None = None) -> dict[str, str]:

@@ -249,6 +249,16 @@ def test_the_time_on_a_page_is_utc_wherever_the_clock_was_read() -> None:
     assert seen.attributes("time", "datetime") == ["2026-03-02T12:00:05Z"]
 
 
+def test_an_error_page_that_was_shown_before_has_nothing_of_the_answer_before() -> None:
+    later = NOW + timedelta(days=1)
+    first, second = (error_page(LoginExpired, correlation_id=HOSTILE * count, now=now) for count, now in ((1, NOW), (2, later)))
+    assert Seen(first.html).texts["code"][1] == HOSTILE
+    assert Seen(second.html).texts["code"][1] == HOSTILE * 2
+    assert Seen(second.html).texts["time"] == [f"{later:%Y-%m-%d %H:%M:%S} UTC"]
+    elsewhere = error_page(LoginExpired, correlation_id="x", now=NOW, ways=ways("finance", "/vp/finance/login"))
+    assert "sales" not in elsewhere.html
+
+
 def test_a_used_login_leads_on_to_its_virtual_proxy_or_to_a_fresh_start() -> None:
     page = error_page(LoginAlreadyUsed, correlation_id=REFERENCE, now=NOW, ways=ways("sales", "/vp/sales/login"))
     seen = Seen(page.html)
