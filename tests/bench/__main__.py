@@ -29,8 +29,8 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("what", nargs="?", default="logins", choices=WHAT)
     found.add_argument("--at-once", default="1,16,64", help="logins in hand, each a level of its own (default: 1,16,64)")
-    found.add_argument("--logins", type=int, default=2000, help="of each round (default: 2000)")
-    found.add_argument("--rounds", type=int, default=5, help="of each level or point (default: 5)")
+    found.add_argument("--logins", type=int, default=400, help="of each round; of growth, a quarter of that (default: 400)")
+    found.add_argument("--rounds", type=int, default=15, help="of each level or point (default: 15)")
     found.add_argument("--memory-after", type=int, default=0, metavar="N", help="look at memory after N logins more")
     found.add_argument("--redis", action="store_true", help="also with Redis for the store")
     found.add_argument("--peers", action="store_true", help="also what is installed of others")
@@ -63,7 +63,7 @@ def of_logins(asked: argparse.Namespace) -> None:
 
 
 def of_growth(asked: argparse.Namespace) -> None:
-    lines = asyncio.run(growth.run(growth.Effort(logins=min(asked.logins, 600), rounds=asked.rounds)))
+    lines = asyncio.run(growth.run(growth.Effort(logins=max(1, asked.logins // 4), rounds=asked.rounds)))
     tell(growth.lines_of(lines))
     if asked.json:
         record.write(asked.json, growth.as_json(lines))

@@ -58,8 +58,8 @@ class Line:
 class Effort:
     """`logins` in each of `rounds` at each point; `largest` leaves points out."""
 
-    logins: int = 600
-    rounds: int = 5
+    logins: int = 100
+    rounds: int = 15
     largest: int = 1_000_000
 
     def points(self, all_of_them: Sequence[int]) -> list[int]:
@@ -109,41 +109,45 @@ async def by_size(effort: Effort, core: int | None, what: str, sizes: Sequence[i
 
 
 async def by_in_flight(effort: Effort, core: int | None) -> Line:
-    """So many users have left for the provider before the first comes back; each has a connection for either half."""
+    """So many users have left for the provider and take their time, while others sign in; in the end they come back, all of them."""
     line = Line("logins in flight", "login")
     with TemporaryDirectory() as folder:
         stage = await open_stage(Path(folder), groups=20)
         async with started(product(stage), stage.folder, core=core) as running:
             at = running.system.journeys["OIDC"]
-            await drive(at, stage.provider, at_once=AT_ONCE, logins=effort.logins)
             for in_flight in effort.points(IN_FLIGHT):
-                waves = max(1, effort.logins // in_flight)
-                note(line, in_flight, min([await waves_cost(running, at, stage.provider, in_flight, waves) for _ in range(effort.rounds)]))
+                away = await leave(at, stage.provider, in_flight)
+                note(line, in_flight, await cost(running, at, stage.provider, effort))
+                await come_back(away)
         await stage.close()
     return line
 
 
-async def waves_cost(running: Running, at: Journey, provider: IdentityProvider, in_flight: int, waves: int) -> float:
-    """All leave, then all come back, some of them at the same time."""
-    before = spent(running.pid).tree
-    for _ in range(waves):
-        away: list[tuple[Browser, Step]] = []
-        left, returning = iter(range(in_flight)), iter(away)
+async def leave(at: Journey, provider: IdentityProvider, users: int) -> list[tuple[Browser, Step]]:
+    """Users who are at the provider now."""
+    away: list[tuple[Browser, Step]] = []
 
-        async def leave(left: Iterator[int] = left, away: list[tuple[Browser, Step]] = away) -> None:
-            for _ in left:
-                browser = Browser(at, provider)
-                away.append((browser, await browser.leave()))
-                browser.close()
+    async def leaving(left: Iterator[int]) -> None:
+        for _ in left:
+            browser = Browser(at, provider)
+            away.append((browser, await browser.leave()))
+            browser.close()
 
-        async def come_back(returning: Iterator[tuple[Browser, Step]] = returning) -> None:
-            for browser, step in returning:
-                await browser.come_back(step)
-                browser.close()
+    left = iter(range(users))
+    await asyncio.gather(*(leaving(left) for _ in range(AT_ONCE)))
+    return away
 
-        await asyncio.gather(*(leave() for _ in range(min(AT_ONCE, in_flight))))
-        await asyncio.gather(*(come_back() for _ in range(min(AT_ONCE, in_flight))))
-    return 1000 * (spent(running.pid).tree - before) / (in_flight * waves)
+
+async def come_back(away: list[tuple[Browser, Step]]) -> None:
+    """Raises `LoginFailed` where one of them does not get a ticket."""
+
+    async def returning(left: Iterator[tuple[Browser, Step]]) -> None:
+        for browser, step in left:
+            await browser.come_back(step)
+            browser.close()
+
+    left = iter(away)
+    await asyncio.gather(*(returning(left) for _ in range(AT_ONCE)))
 
 
 async def by_marks(effort: Effort) -> Line:

@@ -1,10 +1,9 @@
 """Whole logins at the full product, beside the yardstick: `./dev bench logins`.
 
 The driver (browsers, identity provider, Qlik proxy) has one core for itself, the systems under test have another. Systems
-are measured in turns, so that whatever else the machine does falls on all of them. A row's rate is that of
-its best round, for what else goes on at the host can only lower it; its times are the medians.
-The figure that counts is logins per second of CPU time of the system under test: neighbours do not change it much, and its
-ratio to the yardstick's hardly at all.
+are measured in short turns, so that whatever else the host does falls on all of them. The figure that counts is a system's
+logins per second of its own CPU time, as a share of what the yardstick did in the same turn: the median of all turns. A row's
+rate is that of its best turn, for what else goes on at the host can only lower it; its times are medians.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -39,14 +38,15 @@ DISTURBED = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What to measure. `at_once`: logins in hand; `logins`: of each round; `memory_after`: logins before memory is looked at, 0: never.
+    """What to measure. `at_once`: logins in hand; `memory_after`: logins before memory is looked at, 0: never.
 
-    `pinned`: the driver has one core for itself, the systems another.
+    `logins`: of each round; so few that the host is the same for all systems in it. `pinned`: the driver has one core for
+    itself, the systems another.
     """
 
     at_once: tuple[int, ...] = (1, 16, 64)
-    logins: int = 2000
-    rounds: int = 5
+    logins: int = 400
+    rounds: int = 15
     memory_after: int = 0
     redis: bool = False
     peers: bool = False
@@ -56,7 +56,10 @@ class Options:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """One journey at one system with so many logins at once, of all its rounds. Milliseconds; percent of a core."""
+    """One journey at one system with so many logins at once, of all its rounds. Milliseconds; percent of a core.
+
+    `share`: of the yardstick's rate in the same round, where it was measured in turns with it.
+    """
 
     system: str
     journey: str
@@ -67,6 +70,7 @@ class Row:
     p99: float
     driver: float
     others: float
+    share: float | None = None
     errors: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -115,8 +119,9 @@ async def run(options: Options) -> Result:
                 await drive(running["qlikgw"].system.journeys["OIDC"], stage.provider, at_once=16, logins=options.memory_after)
                 result.memory[f"after {options.memory_after} logins more"] = pss_mib(running["qlikgw"].pid)
         if options.peers:
-            for name, peer in peers.installed(stage):
-                result.rows += await alone(name, peer, stage, options)
+            async with started(yardstick(stage), stage.folder, core=core) as measure:
+                for name, peer in peers.installed(stage):
+                    result.rows += await beside(measure, name, peer, stage, options)
         await stage.close()
     return result
 
@@ -137,24 +142,29 @@ async def in_turns(running: dict[str, Running], provider: IdentityProvider, at_o
     for _ in range(options.rounds):
         for name, system, title, journey in pairs:
             taken.setdefault((name, title), []).append(await one_round(name, title, system.pid, journey, provider, at_once, options.logins))
-    return [summed_up(rows) for rows in taken.values()]
+    return [summed_up(rows, taken.get(("yardstick", title[:4]), [])) for (_, title), rows in taken.items()]
 
 
-async def alone(name: str, peer: System, stage: Stage, options: Options) -> list[Row]:
-    """A peer, while nothing else runs on its core."""
-    async with started(peer, stage.folder, core=SYSTEM_CORE) as running:
+async def beside(measure: Running, name: str, peer: System, stage: Stage, options: Options) -> list[Row]:
+    """A peer in turns with the yardstick, of which only the peer's protocol is asked for; the yardstick's rows are those from before."""
+    protocols = {title[:4] for title in peer.journeys}
+    asked = {title: journey for title, journey in measure.system.journeys.items() if title in protocols}
+    measure = replace(measure, system=replace(measure.system, journeys=asked))
+    async with started(peer, stage.folder, core=SYSTEM_CORE if options.pinned else None) as running:
         try:
             await warm_up({name: running}, stage.provider, options.warm_up)
         except RuntimeError as error:
             sys.stderr.write(f"left out: {error}\n")
             return []
-        return [row for at_once in options.at_once for row in await in_turns({name: running}, stage.provider, at_once, options)]
+        turns = {name: running, "yardstick": measure}
+        rows = [row for at_once in options.at_once for row in await in_turns(turns, stage.provider, at_once, options)]
+    return [row for row in rows if row.system == name]
 
 
 async def one_round(  # noqa: PLR0917
     system: str, title: str, pid: int, journey: Journey, provider: IdentityProvider, at_once: int, logins: int
 ) -> Row:
-    """Some thousand logins, and what they took."""
+    """Some hundred logins, and what they took."""
     before = spent(pid)
     round_ = await drive(journey, provider, at_once=at_once, logins=logins)
     used, good, wall = spent(pid).since(before), len(round_.seconds), round_.wall
@@ -174,12 +184,16 @@ async def one_round(  # noqa: PLR0917
     return row
 
 
-def summed_up(rows: list[Row]) -> Row:
-    """The best rate and the medians of the rest; errors are added up."""
+def summed_up(rows: list[Row], yardstick: list[Row]) -> Row:
+    """The best rate, the median share of the yardstick and the medians of the times; errors are added up."""
     figures = {name: median(getattr(row, name) for row in rows) for name in ("per_second", "p50", "p99", "driver", "others")}
     errors = sum((Counter(row.errors) for row in rows), Counter[str]())
     first, rate = rows[0], max(row.per_cpu_second for row in rows)
-    return Row(system=first.system, journey=first.journey, at_once=first.at_once, per_cpu_second=rate, errors=dict(errors), **figures)
+    shares = [row.per_cpu_second / theirs.per_cpu_second for row, theirs in zip(rows, yardstick, strict=False) if theirs.per_cpu_second]
+    share = median(shares) if shares else None
+    return Row(
+        system=first.system, journey=first.journey, at_once=first.at_once, per_cpu_second=rate, share=share, errors=dict(errors), **figures
+    )
 
 
 @asynccontextmanager
@@ -228,6 +242,8 @@ def key(row: Row) -> tuple[str, str, int]:
 
 
 def ratio(result: Result, row: Row) -> float | None:
-    """A row's share of what the yardstick does of the same protocol at the same level."""
+    """A row's share of what the yardstick does of the same protocol at the same level; of best rounds, where the two had no turns."""
+    if row.share is not None:
+        return row.share
     theirs = result.figure("yardstick", row.journey[:4], row.at_once)
     return None if not theirs else row.per_cpu_second / theirs

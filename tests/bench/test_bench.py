@@ -59,6 +59,13 @@ def test_only_a_ratio_that_changed_is_told_whatever_the_machine() -> None:
     assert ["slower" in told for told in record.changes(run_of(500, 1000), run_of(700, 1000))] == [True]
 
 
+def test_a_share_is_that_of_the_same_round_whatever_the_machine_did_meanwhile() -> None:
+    ours, theirs = ([row(name, rate * speed) for speed in (1.0, 0.5, 2.0)] for name, rate in (("qlikgw", 700), ("yardstick", 1000)))
+    found = logins.summed_up(ours, theirs)
+    assert (found.per_cpu_second, found.share) == (1400, 0.7)
+    assert logins.summed_up(ours, []).share is None
+
+
 def test_bars_are_those_of_the_machine_that_the_yardstick_tells() -> None:
     assert [told.partition(":")[0] for told in record.bars_met(run_of(360, 500))] == ["met", "met"]
     assert [told.partition(":")[0] for told in record.bars_met(run_of(340, 500))] == ["MISSED", "met"]
