@@ -64,6 +64,7 @@ class Code(Coded):
     PREFIXED_NODE = "QGW-562", "A node that seems to be named with a virtual proxy's prefix"
     FOREIGN_CERTIFICATE = "QGW-563", "A client certificate that the site's root did not issue"
     BLANK_SECRET = "QGW-564", "A secret with a blank at one of its ends"
+    TRUSTED_CROWD = "QGW-565", "A network whose every member is believed to be a proxy, and that is far too large for that"
     STALE_ACKNOWLEDGEMENT = "QGW-539", "An acknowledgement of something that is not there"
 
 

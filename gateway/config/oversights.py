@@ -7,6 +7,7 @@ Like the linter's findings these are warnings, told when nothing is wrong any mo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 
 from gateway.config.diagnostics import Code, Severity
 from gateway.config.document import Document
@@ -15,6 +16,8 @@ from gateway.protocol.qps import read_node
 
 SERVICE = "/qps"
 """Where every proxy's REST interface is (Qlik "Proxy API")."""
+SMALLEST_PREFIX = {4: 8, 6: 32}
+"""Bits of a network that may be one organisation's: 10.0.0.0/8, and what providers are given (RFC 6177 and registries' rules)."""
 
 
 def tell_oversights(gateway: Document, providers: Mapping[str, Document]) -> None:
@@ -27,7 +30,20 @@ def tell_oversights(gateway: Document, providers: Mapping[str, Document]) -> Non
         for node in site.items("nodes"):
             if isinstance(node, Section):
                 _check_node(gateway, node, prefixes.get(name, set()))
+    for network in gateway.root.items("trusted_proxies"):
+        if isinstance(network, Scalar):
+            _check_proxies(gateway, network)
     _check_offered(gateway, providers)
+
+
+def _check_proxies(gateway: Document, network: Scalar) -> None:
+    """Whoever is in the network writes any address into X-Forwarded-For: into the log, and into what limits and network_defaults go by."""
+    members = ip_network(str(network.value))
+    if members.prefixlen < SMALLEST_PREFIX[members.version]:
+        message = f"every client in {members} is believed whatever it writes into X-Forwarded-For"
+        gateway.report(
+            Code.TRUSTED_CROWD, network, message, "name the proxies alone: addresses, or their own network", severity=Severity.WARNING
+        )
 
 
 def _check_node(gateway: Document, node: Section, prefixes: set[str]) -> None:

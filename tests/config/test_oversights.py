@@ -48,6 +48,17 @@ def test_a_provider_that_nobody_offers_is_told(shelf: Shelf) -> None:
     assert problem.hint == "add okta to the identity_providers of a virtual proxy, or take the file out"
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "8.0.0.0/7", "::/0", "fc00::/7"])
+def test_a_crowd_that_is_believed_to_be_proxies_is_told(shelf: Shelf, network: str) -> None:
+    problem = warning(shelf.load(shelf.folder(gateway=GOOD[GATEWAY] + f'trusted_proxies: [10.0.0.7, "{network}"]\n')))
+    assert (problem.code, problem.message) == ("QGW-565", f"every client in {network} is believed whatever it writes into X-Forwarded-For")
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "35.191.0.0/16", "192.0.2.7", "2001:db8::/32"])
+def test_a_network_of_proxies_is_not(shelf: Shelf, network: str) -> None:
+    assert shelf.load(shelf.folder(gateway=GOOD[GATEWAY] + f'trusted_proxies: ["{network}"]\n')).problems == ()
+
+
 def test_a_client_certificate_of_another_export_is_told(shelf: Shelf) -> None:
     other = make_site([HOST], host_of_root=HOST, not_before=MADE)
     for name, content in (("foreign.pem", other.client), ("foreign_key.pem", other.client_key)):
