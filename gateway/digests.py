@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-from typing import Final
-
-from gateway.model import TransactionId
+from typing import Final, Self
 
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def base64url(data: bytes) -> str:
     """RFC 4648 §5, without padding."""
-    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
+    return binascii.b2a_base64(data).rstrip(b"=\n").translate(_URL_SAFE).decode()
 
 
 def digest(value: str) -> str:
@@ -21,6 +19,31 @@ def digest(value: str) -> str:
     return base64url(hashlib.sha256(value.encode()).digest()[:18])
 
 
-def reference(transaction: TransactionId) -> str:
-    """How logs name a login: tells two apart, gives neither away."""
-    return digest(f"reference:{transaction}")[:12]
+class TransactionId(str):
+    """One login's unguessable name (128 bits or more, base64url). It *is* the OIDC `state` and the SAML `RelayState`.
+
+    Where it must not be shown, parts of one digest stand for it, none of which gives the name away.
+    """
+
+    __slots__ = ("_digest",)
+    _digest: str
+
+    def __new__(cls, name: str) -> Self:
+        self = super().__new__(cls, name)
+        self._digest = base64url(hashlib.sha256(name.encode()).digest())
+        return self
+
+    @property
+    def cookie(self) -> str:
+        """What its cookie is called by."""
+        return self._digest[:16]
+
+    @property
+    def reference(self) -> str:
+        """How logs name it: tells two apart."""
+        return self._digest[16:28]
+
+    @property
+    def mark(self) -> str:
+        """What stands in the store once it was used."""
+        return self._digest[16:]

@@ -8,13 +8,12 @@ the browser. Finish: `finish` below, to be read aloud. It decides nothing by its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway import mapping
-from gateway.digests import base64url, digest, reference
+from gateway.digests import base64url, digest
 from gateway.errors import (
     LinkRefused,
     LoginAlreadyUsed,
@@ -38,6 +37,7 @@ from gateway.model import (
     IdpResponse,
     LoginTransaction,
     Purpose,
+    QlikUser,
     Ticket,
     TransactionId,
     VerifiedIdentity,
@@ -81,12 +81,12 @@ class LoginPipeline:
         self, table: RoutingTable, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, visitor: Visitor
     ) -> tuple[LoginTransaction, IdpRequest]:
         """Where to send the browser, and the login in flight to seal into its cookie. Raises `GatewayError`."""
-        check_loop(visitor.tickets, self.clock.now())
+        if visitor.tickets:
+            check_loop(visitor.tickets, self.clock.now())
         node = virtual_proxy.match(redirect)
         provider = table.provider(idp)
         name, strength = self._new_id(), demanded(provider, virtual_proxy)
         request, memo = await provider.port.begin(name, strength.stepped_up() if visitor.fresh else strength)
-        now = self.clock.now()
         transaction = LoginTransaction(
             id=name,
             purpose=Purpose.LOGIN,
@@ -95,15 +95,14 @@ class LoginPipeline:
             idp=idp,
             registration=provider.port.registration,
             target_id=redirect.target_id,
-            started_at=now,
-            expires_at=now + self.lifetime,
+            expires_at=self.clock.now() + self.lifetime,
             memo=memo,
             browser=visitor.browser,
             chosen=visitor.chosen,
             fresh=visitor.fresh,
             tickets=visitor.tickets,
         )
-        self.journal.record(LoginStarted(virtual_proxy=virtual_proxy.name, idp=idp, transaction=reference(name)))
+        self.journal.record(LoginStarted(virtual_proxy=virtual_proxy.name, idp=idp, transaction=name.reference))
         return transaction, request
 
     async def step_up(self, table: RoutingTable, transaction: LoginTransaction, weak: SignInTooWeak) -> tuple[LoginTransaction, IdpRequest]:
@@ -115,7 +114,7 @@ class LoginPipeline:
         request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy).stepped_up())
         again = replace(transaction, id=name, memo=memo, expires_at=self.clock.now() + self.lifetime, step_up=True)
         if again.purpose is Purpose.LOGIN:
-            started = LoginStarted(virtual_proxy=virtual_proxy.name, idp=again.idp, transaction=reference(name), step_up=True)
+            started = LoginStarted(virtual_proxy=virtual_proxy.name, idp=again.idp, transaction=name.reference, step_up=True)
             self.journal.record(started)
         return again, request
 
@@ -132,14 +131,11 @@ class LoginPipeline:
         await self._claim_transaction(transaction)
         identity = await provider.port.finish(response, transaction.id, transaction.memo, demanded(provider, virtual_proxy))
         await self._claim_proof(transaction, identity)
-        mapped = decide(provider, virtual_proxy, identity, idp)
-        with spent():  # before the ticket: there is none that no logout would find
-            await self.register.remember(transaction, identity, mapped.user, self.clock.now())
-        ticket = await route.proxy.issue_ticket(mapped.user, transaction.target_id)
+        user = decide(provider, virtual_proxy, identity, idp).user
+        await self._remember(transaction, identity, user)  # before the ticket: there is none that no logout would find
+        ticket = await route.proxy.issue_ticket(user, transaction.target_id)
         self.journal.record(
-            LoginSucceeded(
-                virtual_proxy=virtual_proxy.name, idp=idp, transaction=reference(transaction.id), node=ticket.node, user=mapped.user
-            )
+            LoginSucceeded(virtual_proxy=virtual_proxy.name, idp=idp, transaction=transaction.id.reference, node=ticket.node, user=user)
         )
         return ticket
 
@@ -153,7 +149,6 @@ class LoginPipeline:
         request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy))
         if not await self.replay.claim(f"link:{digest(link.id)}", link.expires_at):
             raise LinkRefused("the link was used before")
-        now = self.clock.now()
         transaction = LoginTransaction(
             id=name,
             purpose=Purpose.TEST,
@@ -162,8 +157,7 @@ class LoginPipeline:
             idp=link.idp,
             registration=provider.port.registration,
             target_id="",
-            started_at=now,
-            expires_at=now + self.lifetime,
+            expires_at=self.clock.now() + self.lifetime,
             memo=memo,
         )
         return transaction, request
@@ -187,14 +181,22 @@ class LoginPipeline:
         return table.provider(link.idp), virtual_proxy
 
     async def _claim_transaction(self, transaction: LoginTransaction) -> None:
-        if not await self.replay.claim(f"transaction:{digest(transaction.id)}", transaction.expires_at):
+        if not await self.replay.claim(f"transaction:{transaction.id.mark}", transaction.expires_at):
             raise LoginAlreadyUsed("this transaction was finished before")
 
     async def _claim_proof(self, transaction: LoginTransaction, identity: VerifiedIdentity) -> None:
-        with spent():
+        try:
             first = await self.replay.claim(f"proof:{transaction.registration}:{digest(identity.proof_id)}", identity.proof_expires_at)
+        except StoreError as error:
+            raise spent(error) from error
         if not first:
             raise ProofAlreadyUsed("the same ID token or assertion ended a login before")
+
+    async def _remember(self, transaction: LoginTransaction, identity: VerifiedIdentity, user: QlikUser) -> None:
+        try:
+            await self.register.remember(transaction, identity, user, self.clock.now())
+        except StoreError as error:
+            raise spent(error) from error
 
 
 def check_loop(tickets: Sequence[datetime], now: datetime) -> None:
@@ -214,13 +216,9 @@ def recent(tickets: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
     return tuple(ticket for ticket in tickets if abs(now - ticket) < LOOP_WINDOW)
 
 
-@contextmanager
-def spent() -> Iterator[None]:
-    """The provider's answer is used up: where the store fails here, a reload does not help. Raises `StoreFailedLate`."""
-    try:
-        yield
-    except StoreError as error:
-        raise StoreFailedLate(error.detail) from error
+def spent(error: StoreError) -> StoreFailedLate:
+    """What the store's failure means once the provider's answer is used up: a reload does not help."""
+    return StoreFailedLate(error.detail)
 
 
 def check_fresh(transaction: LoginTransaction, purpose: Purpose, now: datetime) -> None:

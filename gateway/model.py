@@ -13,13 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
 
+from gateway.digests import TransactionId as TransactionId  # noqa: PLC0414 - one of the nouns, passed on
 from gateway.noun import noun
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 Claims: TypeAlias = Mapping[str, JsonValue]
-
-TransactionId = NewType("TransactionId", str)
-"""One login's unguessable name (128 bits or more, base64url). It *is* the OIDC `state` and the SAML `RelayState`."""
 
 Memo = NewType("Memo", str)
 """What a provider needs to remember between `begin` and `finish`; opaque to everybody else."""
@@ -103,7 +101,6 @@ class LoginTransaction:
     idp: str
     registration: str
     target_id: str
-    started_at: datetime
     expires_at: datetime
     memo: Memo = field(repr=False)
     browser: str = field(default="", repr=False)

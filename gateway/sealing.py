@@ -24,9 +24,11 @@ from pydantic_core import from_json, to_json
 from gateway.digests import base64url
 from gateway.errors import UnknownSealingKey, UnreadableLogin
 from gateway.model import Journey, LoginTransaction, LogoutTransaction, Memo, Purpose, TransactionId
+from gateway.noun import noun
 
 _read: Final = partial(from_json, cache_strings="none")  # the library would keep thousands of texts, secrets of logins among them
 _STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_PADDING: Final = (b"", b"===", b"==", b"=")
 KEY_SIZE = 32
 NONCE_SIZE = 12
 KEY_ID_SIZE = 4
@@ -85,7 +87,7 @@ def _decode(sealed: str, longest: int) -> bytes:
     if len(sealed) > longest:
         raise UnreadableLogin("longer than anything that is sealed here")
     try:
-        raw = binascii.a2b_base64(sealed.encode("ascii").translate(_STANDARD) + b"=" * (-len(sealed) % 4), strict_mode=True)
+        raw = binascii.a2b_base64(sealed.encode("ascii").translate(_STANDARD) + _PADDING[len(sealed) % 4], strict_mode=True)
     except ValueError as error:
         raise UnreadableLogin("not base64url") from error
     if len(raw) < KEY_ID_SIZE + NONCE_SIZE:
@@ -93,7 +95,7 @@ def _decode(sealed: str, longest: int) -> bytes:
     return raw
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class SpentLogin:
     """What stays of a login once it was used: enough for a page that names the virtual proxy and to see a loop, useless for the rest.
 
@@ -124,11 +126,14 @@ def seal_login(sealer: Sealer, record: LoginRecord, *, context: str, nonce: byte
     return sealer.seal(to_json(_fields(record)), context=context, nonce=nonce)
 
 
-def open_login(sealer: Sealer, sealed: str, *, context: str) -> LoginRecord:
-    """Read a login back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say."""
+def open_login(sealer: Sealer, sealed: str, *, context: str, transaction: TransactionId | None = None) -> LoginRecord:
+    """Read a login back. Raises `UnknownSealingKey`, `UnreadableLogin`; whether it may still be used is the pipeline's to say.
+
+    `transaction`: the one that it is looked for by; what is found may be another.
+    """
     plain = sealer.open(sealed, context=context)
     try:
-        return _record(_read(plain))
+        return _record(_read(plain), transaction)
     except (ValueError, TypeError, LookupError, OverflowError, AttributeError) as error:
         raise UnreadableLogin("sealed by another version") from error
 
@@ -141,29 +146,28 @@ def _fields(record: LoginRecord) -> list[str | int]:
         str(record.purpose),
         record.virtual_proxy,
         expires,
-        record.id,
+        str(record.id),
         record.node,
         record.idp,
         record.registration,
         record.target_id,
         record.memo,
-        int(record.chosen),
-        int(record.step_up),
-        int(record.fresh),
+        record.chosen,
+        record.step_up,
+        record.fresh,
         record.browser,
-        round(record.started_at.timestamp() * 1000),
         _seconds(record.tickets),
     ]
 
 
-def _record(fields: list[Any]) -> LoginRecord:
+def _record(fields: list[Any], wanted: TransactionId | None) -> LoginRecord:
     kind, virtual_proxy, expires, *rest = fields
     expires_at = datetime.fromtimestamp(expires, UTC)
     if kind == "spent":
         return SpentLogin(virtual_proxy=virtual_proxy, expires_at=expires_at, tickets=_times(rest[0]))
-    transaction, node, idp, registration, target_id, memo, chosen, step_up, fresh, browser, started, tickets = rest
+    name, node, idp, registration, target_id, memo, chosen, step_up, fresh, browser, tickets = rest
     return LoginTransaction(
-        id=TransactionId(transaction),
+        id=wanted if wanted is not None and wanted == name else TransactionId(name),
         purpose=_PURPOSES[kind],
         virtual_proxy=virtual_proxy,
         node=node,
@@ -172,21 +176,20 @@ def _record(fields: list[Any]) -> LoginRecord:
         target_id=target_id,
         expires_at=expires_at,
         memo=Memo(memo),
-        chosen=chosen == 1,
-        step_up=step_up == 1,
-        fresh=fresh == 1,
+        chosen=chosen,
+        step_up=step_up,
+        fresh=fresh,
         browser=browser,
-        started_at=datetime.fromtimestamp(started / 1000, UTC),
         tickets=_times(tickets),
     )
 
 
 def _seconds(times: tuple[datetime, ...]) -> str:
-    return " ".join(str(int(time.timestamp())) for time in times)
+    return " ".join([str(int(time.timestamp())) for time in times])
 
 
 def _times(seconds: str) -> tuple[datetime, ...]:
-    return tuple(datetime.fromtimestamp(int(number), UTC) for number in seconds.split())
+    return tuple([datetime.fromtimestamp(int(number), UTC) for number in seconds.split()])
 
 
 def seal_logout(sealer: Sealer, logout: LogoutTransaction, *, context: str, nonce: bytes) -> str:

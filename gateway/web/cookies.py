@@ -7,13 +7,11 @@ A login that was used leaves a stub (`SpentLogin`) behind. RFC 6265bis for the a
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from gateway.digests import base64url
 from gateway.errors import BrowserError, NoLoginInFlight
 from gateway.login import recent
 from gateway.model import Binding, LoginTransaction, TransactionId
@@ -26,6 +24,7 @@ REMEMBERED = 5
 ROWS = 12
 """Virtual proxies whose last tickets are kept beside those, for the minute in which they count: a loop in one hides none in another."""
 AFTERLIFE = timedelta(days=1)
+_AFTERLIFE_SECONDS: Final = int(AFTERLIFE.total_seconds())
 LONGEST_STATE = 128
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 Held: TypeAlias = Mapping[str, LoginRecord | None]
@@ -39,19 +38,21 @@ class LoginCookies:
         self._clock = clock
         self._entropy = entropy
         self._secure = secure
+        self._flag = "; Secure" if secure else ""
         self._prefix = ("__Host-" if secure else "") + "qgw-login-"
 
     def name(self, transaction: TransactionId) -> str:
-        return self._prefix + base64url(hashlib.sha256(transaction.encode()).digest()[:12])
+        return self._prefix + transaction.cookie
 
-    def read(self, cookies: Mapping[str, str], transaction: str) -> LoginRecord:
+    def read(self, cookies: Mapping[str, str], state: str) -> LoginRecord:
         """The login that this browser began under that state. Raises `NoLoginInFlight`, `UnreadableLogin`, `UnknownSealingKey`."""
-        if not 0 < len(transaction) <= LONGEST_STATE or not transaction.isascii():
+        if not 0 < len(state) <= LONGEST_STATE or not state.isascii():
             raise NoLoginInFlight("a state that was never ours")
-        name = self.name(TransactionId(transaction))
+        transaction = TransactionId(state)
+        name = self.name(transaction)
         if name not in cookies:
             raise NoLoginInFlight("no cookie for this state in this browser")
-        record = open_login(self._sealer, cookies[name], context=name)
+        record = open_login(self._sealer, cookies[name], context=name, transaction=transaction)
         if isinstance(record, LoginTransaction) and record.id != transaction:
             raise NoLoginInFlight("the cookie belongs to another state")
         return record
@@ -62,21 +63,23 @@ class LoginCookies:
 
     def issue(self, held: Held, transaction: LoginTransaction, binding: Binding) -> list[str]:
         """Set-Cookie values for a login that begins: its own, and removals of those that are too many or unreadable."""
-        return [self._line(transaction.id, transaction, binding), *map(self._removal, self._surplus(held))]
+        left = transaction.expires_at - self._clock.now() + AFTERLIFE
+        own = self._line(transaction.id, transaction, binding, max_age=left.days * 86_400 + left.seconds)
+        return [own, *map(self._removal, self._surplus(held))] if held else [own]
 
     def spend(self, transaction: LoginTransaction, binding: Binding, *, ticket: bool = False) -> str:
         """Set-Cookie value that leaves a stub in the place of a used login. `ticket`: it ended with one."""
         now = self._clock.now()
         tickets = (*transaction.tickets, now) if ticket else transaction.tickets
         stub = SpentLogin(virtual_proxy=transaction.virtual_proxy, expires_at=now, tickets=tickets)
-        return self._line(transaction.id, stub, binding)
+        return self._line(transaction.id, stub, binding, max_age=_AFTERLIFE_SECONDS)
 
     def tickets(self, held: Held, virtual_proxy: str) -> tuple[datetime, ...]:
         """When this browser got its last tickets for a virtual proxy: the longest row that a used login remembers, of several the latest.
 
         Tabs that sign in side by side remember a row each: a browser that opens many at once does not go round in circles.
         """
-        _, row = self._rows(held).get(virtual_proxy, ("", ()))
+        _, row = self._rows(held).get(virtual_proxy, ("", ())) if held else ("", ())
         return row
 
     def _rows(self, held: Held) -> dict[str, tuple[str, tuple[datetime, ...]]]:
@@ -98,8 +101,6 @@ class LoginCookies:
 
     def _surplus(self, held: Held) -> Iterator[str]:
         """The oldest logins in flight beyond nine (the new one is the tenth), the oldest others beyond what is remembered."""
-        if not held:
-            return
         now, counting = self._clock.now(), {name for name, _ in self._rows(held).values()}
         kept = {"live": IN_FLIGHT - 1, "counting": ROWS, "past": REMEMBERED}
         kinds: dict[str, list[tuple[float, str]]] = {kind: [] for kind in kept}
@@ -114,16 +115,11 @@ class LoginCookies:
         for kind, most in kept.items():
             yield from (name for _, name in sorted(kinds[kind])[: max(0, len(kinds[kind]) - most)])
 
-    def _line(self, transaction: TransactionId, record: LoginRecord, binding: Binding) -> str:
+    def _line(self, transaction: TransactionId, record: LoginRecord, binding: Binding, *, max_age: int) -> str:
         name = self.name(transaction)
         value = seal_login(self._sealer, record, context=name, nonce=self._entropy.token(NONCE_SIZE))
-        left = record.expires_at - self._clock.now() + AFTERLIFE
-        max_age = left.days * 86_400 + left.seconds
-        same_site = "None" if binding.cross_site_post and self._secure else "Lax"
-        return f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite={same_site}{self._flag()}"
+        same_site = "None" if self._secure and binding.cross_site_post else "Lax"
+        return f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite={same_site}{self._flag}"
 
     def _removal(self, name: str) -> str:
-        return f"{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{self._flag()}"
-
-    def _flag(self) -> str:
-        return "; Secure" if self._secure else ""
+        return f"{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax{self._flag}"

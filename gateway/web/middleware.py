@@ -11,7 +11,6 @@ import time
 from aiohttp import HttpVersion11, web
 
 from gateway import lines
-from gateway.digests import reference
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, PrefetchRefused, RequestTooLarge
 from gateway.events import LoginRejected, LogoutRefused
 from gateway.ports import Entropy
@@ -110,7 +109,7 @@ def refused(request: web.BaseRequest, error: GatewayError) -> web.Response:
             LoginRejected(
                 virtual_proxy=trail.virtual_proxy,
                 idp=trail.idp,
-                transaction=None if trail.transaction is None else reference(trail.transaction),
+                transaction=None if trail.transaction is None else trail.transaction.reference,
                 code=error.code,
                 detail=error.detail,
                 rule=error.rule,

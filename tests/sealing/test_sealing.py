@@ -28,7 +28,6 @@ def login(**changes: object) -> LoginTransaction:
         "idp": "entra",
         "registration": "r3g",
         "target_id": "7f9c12ab-d656-4dbe-8d14-a2d55fa52f6c",
-        "started_at": NOON,
         "expires_at": NOON + timedelta(minutes=15),
         "memo": Memo('{"seed":"s"}'),
     }

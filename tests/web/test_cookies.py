@@ -47,7 +47,6 @@ def login(clock: FixedClock, state: str = "state") -> LoginTransaction:
         idp="entra",
         registration="r",
         target_id="t",
-        started_at=clock.now(),
         expires_at=clock.now() + timedelta(minutes=15),
         memo=Memo("m"),
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.digests import reference
 from gateway.errors import GatewayError, SignInTooWeak
 from gateway.events import TrialEnded
 from gateway.explain import explain
@@ -74,7 +73,7 @@ def record(request: web.BaseRequest, transaction: LoginTransaction, refusal: Gat
         TrialEnded(
             virtual_proxy=transaction.virtual_proxy,
             idp=transaction.idp,
-            transaction=reference(transaction.id),
+            transaction=transaction.id.reference,
             code=None if refusal is None else refusal.code,
             detail="" if refusal is None else refusal.detail,
         )
