@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, Protocol, cast
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
@@ -23,7 +23,10 @@ from cel_expr_python.ext import ext_optional, ext_strings
 from gateway.errors import ExpressionFailed
 from gateway.mapping.allowance import FEW_ROUNDS, ROUNDS, Demand, Parts, demand_of
 from gateway.mapping.diagnosis import ExpressionProblem, diagnose
+from gateway.mapping.results import SCALARS, Result, Type, Value, read, show_error
+from gateway.mapping.shortcuts import Shortcut, UnusualError, shortcut
 from gateway.mapping.syntax import Tree, UnreadableError, read_tree
+from gateway.model import Claims
 
 MAX_SOURCE: Final = 8_192
 """How long an expression may be, in characters."""
@@ -34,28 +37,15 @@ _SPENT: Final = ROUNDS - FEW_ROUNDS
 
 _OPT_MAP: Final = re.compile(r"\bopt(?:Flat)?Map\b")
 _UNFIT_SOURCE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_SCALARS: Final = {"BOOL": bool, "INT": int, "UINT": int, "DOUBLE": float, "STRING": str}
 _LISTS_OF_TEXTS: Final = ("LIST<STRING>", "LIST<DYN>")
 _LIST: Final = re.compile(r"LIST<(.*)>")
 _BALLAST: Final = "__spent"
 _BETWEEN: Final = "\x1f"
 
-Scalar: TypeAlias = str | int | float | bool
-Result: TypeAlias = Scalar | tuple[Scalar, ...]
-
-
-class _Type(Protocol):
-    def name(self) -> str: ...
-
-
-class _Value(Protocol):
-    def type(self) -> _Type: ...
-    def value(self) -> object: ...
-
 
 class _Program(Protocol):
-    def eval(self, activation: object) -> _Value: ...
-    def return_type(self) -> _Type: ...
+    def eval(self, activation: object) -> Value: ...
+    def return_type(self) -> Type: ...
     def serialize(self) -> bytes: ...
 
 
@@ -99,7 +89,8 @@ class Expression:
     """A compiled expression; made by `compile_expression` alone. Equal where source and scope are.
 
     `bounded` stands in for `program` where claims are long: the same expression with most of its steps spent. None for an
-    expression that makes no lists. `joined` gives the texts of its list in one; None for one that gives no list.
+    expression that makes no lists. `joined` gives the texts of its list in one; None for one that gives no list. `shortcut` gives the
+    result for ordinary claims without the runtime; None for one of an unusual form.
     """
 
     source: str
@@ -108,6 +99,7 @@ class Expression:
     program: _Program = field(repr=False, compare=False)
     bounded: _Program | None = field(repr=False, compare=False)
     joined: Expression | None = field(default=None, repr=False, compare=False)
+    shortcut: Shortcut | None = field(default=None, repr=False, compare=False)
 
 
 def compile_expression(source: str, scope: Scope, *, single: bool = False) -> Expression:
@@ -121,12 +113,13 @@ def compile_expression(source: str, scope: Scope, *, single: bool = False) -> Ex
     program = _compile(source, scope, bounded=False)
     result = program.return_type().name()
     _check_result(result, scope, single=single)
-    demand = demand_of(_tree(program), frozenset(_types(scope)))
+    tree = _tree(program)
+    demand = demand_of(tree, frozenset(_types(scope)))
     bounded = None
     if demand.lists:
         bounded = _compile(f"{_BALLAST}.all(s, s) ? ({source}\n) : dyn(null)", scope, bounded=True)
     joined = _join(source, scope) if result in _LISTS_OF_TEXTS else None
-    return Expression(source=source, scope=scope, demand=demand, program=program, bounded=bounded, joined=joined)
+    return Expression(source=source, scope=scope, demand=demand, program=program, bounded=bounded, joined=joined, shortcut=shortcut(tree))
 
 
 def _join(source: str, scope: Scope) -> Expression | None:
@@ -178,7 +171,7 @@ def _check_result(static: str, scope: Scope, *, single: bool) -> None:
             raise ExpressionProblem(f"this must be one string, it is {_show_type(static)}", hint="string(…) turns a number into a string")
         return
     inner = _LIST.fullmatch(static)
-    if (inner.group(1) if inner else static) not in (*_SCALARS, "DYN"):
+    if (inner.group(1) if inner else static) not in (*SCALARS, "DYN"):
         raise ExpressionProblem(f"this must be a string, a number, a boolean or a list of those, it is {_show_type(static)}")
 
 
@@ -204,7 +197,17 @@ class Inputs:
         self._shared: object = None
         self._parts = Parts(data)
 
-    def run(self, expression: Expression) -> _Value:
+    def at_once(self, expression: Expression) -> Result | None:
+        """The result, where expression and claims are so ordinary that the runtime need not be asked."""
+        if expression.shortcut is None or self._large or expression.scope is not self._scope:
+            return None
+        try:
+            found = expression.shortcut(cast("Claims", self._data["claims"]))
+        except UnusualError:
+            return None
+        return tuple(found) if isinstance(found, list) else found
+
+    def run(self, expression: Expression) -> Value:
         """Raises `ExpressionFailed` where this data could make the evaluation too expensive."""
         if expression.scope is not self._scope:
             raise ExpressionFailed(f"an expression for {expression.scope} cannot be used for {self._scope}")
@@ -248,52 +251,15 @@ def evaluate(expression: Expression, inputs: Inputs, *, what: str) -> Result:
 
     `what` names the rule in the error's detail.
     """
+    found = inputs.at_once(expression)
+    return work_out(expression, inputs, what=what) if found is None else found
+
+
+def work_out(expression: Expression, inputs: Inputs, *, what: str) -> Result:
+    """`evaluate` by the runtime, always."""
     try:
-        return inputs.texts(expression) or _read(inputs.run(expression))
+        return inputs.texts(expression) or read(inputs.run(expression))
     except ExpressionFailed as failure:
         raise ExpressionFailed(f"{what}: {failure.detail}") from None
     except Exception as error:  # noqa: BLE001 as in `_compile`; whatever it is, the expression gave nothing
-        raise ExpressionFailed(f"{what}: {_show_error(str(error))}") from None
-
-
-def _read(value: _Value) -> Result:
-    if not value.type().name().startswith("LIST<"):
-        return _scalar(value)
-    items = cast("list[_Value]", value.value())
-    return _texts(items) or tuple(_scalar(item) for item in items)
-
-
-def _texts(items: list[_Value]) -> tuple[str, ...]:
-    """`_scalar` of all items at once where all are strings, as groups are; empty where one is not."""
-    if {item.type().name() for item in items} != {"STRING"}:
-        return ()
-    texts = tuple([item.value() for item in items])
-    return cast("tuple[str, ...]", texts) if set(map(type, texts)) == {str} else ()
-
-
-def _scalar(value: _Value) -> Scalar:
-    """One scalar: first the type as the runtime names it, then the value, then whether the two agree."""
-    kind = value.type().name()
-    if kind == "ERROR":
-        raise ExpressionFailed(_error_text(value))
-    expected = _SCALARS.get(kind)
-    if expected is None:
-        raise ExpressionFailed(f"gave {kind.lower()}, which cannot be used here")
-    result = value.value()
-    if type(result) is not expected:
-        raise ExpressionFailed(f"gave {kind.lower()} that is none")
-    return cast("Scalar", result)
-
-
-def _error_text(value: _Value) -> str:
-    """The runtime's own words. An optional calls itself an error and has no value at all."""
-    try:
-        return _show_error(str(value.value()))
-    except TypeError:
-        return "gave an optional, which cannot be used here: end it with .orValue(…)"
-
-
-def _show_error(text: str) -> str:
-    if "Iteration budget exceeded" in text:
-        return "the lists are too long for this expression"
-    return " ".join(text.split())[:200]
+        raise ExpressionFailed(f"{what}: {show_error(str(error))}") from None

@@ -9,9 +9,10 @@ from typing import Final
 
 from gateway.errors import ConfigError, ExpressionFailed
 from gateway.mapping.allowance import ROUNDS
-from gateway.mapping.cel import Inputs, Result, Scope, compile_expression, evaluate
+from gateway.mapping.cel import Inputs, Scope, compile_expression, work_out
 from gateway.mapping.claims import MAX_STRING
 from gateway.mapping.diagnosis import ExpressionProblem
+from gateway.mapping.results import Result
 
 _DATA: Final[dict[str, object]] = {
     "claims": {
@@ -58,6 +59,16 @@ _FAILS: Final = (
     "name_id",
     "(claims.long + claims.long).exists(x, x == 'y')",
 )
+_AT_ONCE: Final = (
+    "claims.list",
+    "claims[?'list'].orValue([])",
+    "claims.?missing.orValue([])",
+    "claims.list.filter(x, x.startsWith('a'))",
+    "claims.?list.orValue([]).filter(x, x.contains('é'))",
+    "'a' in claims.list && !('c' in claims['list'])",
+    "claims.?text.orValue('') == 'Zoë, é\u2028' || claims.missing == 'x'",
+    "claims.text != 'x'",
+)
 _FAILS_WHEN_LARGE: Final = "claims.long.filter(x, x == 'y')"
 _COSTLY: Final = (
     "claims.wide.replace('x', claims.wide)",
@@ -74,6 +85,8 @@ def self_test() -> None:
         prove_result(source, inputs, expected)
     for source in _FAILS:
         prove_failure(source, inputs)
+    for source in _AT_ONCE:
+        prove_shortcut(source, inputs)
     prove_result(_FAILS_WHEN_LARGE, inputs, ())
     large = Inputs(Scope.MAPPING, _DATA, large=True)
     for source in (_FAILS_WHEN_LARGE, *_COSTLY):  # that these are refused shows that the runtime's trees are read as they are meant
@@ -85,17 +98,25 @@ def self_test() -> None:
 def prove_result(source: str, inputs: Inputs, expected: Result) -> None:
     """The expression gives this value, of this type. Raises `ConfigError`."""
     try:
-        result = evaluate(compile_expression(source, Scope.MAPPING), inputs, what=source)
+        result = work_out(compile_expression(source, Scope.MAPPING), inputs, what=source)
     except (ExpressionProblem, ExpressionFailed) as error:
         raise _unlike(source, str(error)) from error
     if (type(result), result) != (type(expected), expected):
         raise _unlike(source, f"gave {result!r}")
 
 
+def prove_shortcut(source: str, inputs: Inputs) -> None:
+    """The runtime gives what is worked out without it. Raises `ConfigError`."""
+    found = inputs.at_once(compile_expression(source, Scope.MAPPING))
+    if found is None:
+        raise _unlike(source, "has no shortcut")
+    prove_result(source, inputs, found)
+
+
 def prove_failure(source: str, inputs: Inputs) -> None:
     """The expression compiles and gives nothing. Raises `ConfigError`."""
     try:
-        result = evaluate(compile_expression(source, Scope.MAPPING), inputs, what=source)
+        result = work_out(compile_expression(source, Scope.MAPPING), inputs, what=source)
     except ExpressionProblem as error:
         raise _unlike(source, str(error)) from error
     except ExpressionFailed:

@@ -9,8 +9,9 @@ from typing import cast
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, ExpressionFailed, IdentityError, MalformedUser
 from gateway.mapping.actions import Action, Change, TooMuchError, perform
-from gateway.mapping.cel import Inputs, Result, Scalar, evaluate
+from gateway.mapping.cel import Inputs, evaluate
 from gateway.mapping.claims import Subject, are_plain_texts, show, text_fault
+from gateway.mapping.results import Result, Scalar
 from gateway.mapping.sources import Cel, ClaimPath, Constant, FirstOf, NameId, Source, Stepped
 from gateway.model import Claims, JsonValue
 

@@ -15,6 +15,8 @@ MAX_PARTS: Final = 5_000
 """How many nodes a tree may have: what a source of 8 KiB can hold, unless `optMap` doubles it again and again."""
 _CHECKED: Final = b"type.googleapis.com/cel.expr.CheckedExpr"
 _SECOND_VARIABLE: Final = 8
+_BINARY: Final = 7
+"""The kind of a constant that is bytes."""
 _VARINT, _BYTES = 0, 2
 """How the wire writes a field: a number, or so many bytes as come first."""
 _LENGTHS: Final = {1: 8, 5: 4}
@@ -25,9 +27,10 @@ _MORE: Final = 0x80
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant. `text` is None where it is neither text nor bytes."""
+    """A constant. `text` is None where it is neither text nor bytes (`binary`)."""
 
     text: bytes | None
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ def _overloads(reference: _Message) -> frozenset[str]:
 
 def _const(_reader: _Reader, const: _Message, _id: int) -> Literal:
     """Text is the sixth of its kinds, bytes are the seventh."""
-    return Literal(next((text for number in (6, 7) for text in const.every(number)), None))
+    return next((Literal(text, binary=number == _BINARY) for number in (6, _BINARY) for text in const.every(number)), Literal(None))
 
 
 def _ident(_reader: _Reader, ident: _Message, _id: int) -> Ident:

@@ -80,7 +80,7 @@ def result(source: str, *, large: bool = True, **claims: Any) -> object:
     [
         ("'é'", Literal("é".encode())),
         ("''", Literal(b"")),
-        ("b'\\xff'", Literal(b"\xff")),
+        ("b'\\xff'", Literal(b"\xff", binary=True)),
         ("-1", Literal(None)),
         ("claims.a", Select(Ident("claims"), "a", test=False)),
         ("has(claims.a)", Select(Ident("claims"), "a", test=True)),
