@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.errors import MalformedResponse, OpinionsDiffer, Overloaded, SamlSignature
@@ -57,10 +57,18 @@ class LargeResponses:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Engines:
-    """One state of the provider's metadata, with the second engine that was set up for it."""
+    """One state of the provider's metadata, with what was made for it: the second engine, and a draft for each kind of request."""
 
     metadata: saml.IdentityProviderMetadata
     second_opinion: saml.SecondOpinion
+    drafts: dict[tuple[bool, tuple[str, ...] | None], saml.RequestDraft] = field(default_factory=dict)
+
+    def draft(self, sp: saml.ServiceProvider) -> saml.RequestDraft:
+        """`sp`: us, in one of the few states that the configuration can demand. Raises `MetadataUnusable`, `ConfigError`."""
+        kind = sp.force_authn, sp.authn_contexts
+        if kind not in self.drafts:
+            self.drafts[kind] = saml.draft_request(sp, self.metadata)
+        return self.drafts[kind]
 
 
 class SamlProvider:
@@ -94,9 +102,9 @@ class SamlProvider:
         self._engines: _Engines | None = None
         self._told_at = clock.now()
         if isinstance(metadata, Fixed):
-            self._set_up(metadata.metadata)
+            self._set_up(metadata.metadata, self._told_at)
         else:
-            self._tell_certificates(None)
+            self._tell_certificates(None, self._told_at)
 
     @property
     def name(self) -> str:
@@ -140,25 +148,28 @@ class SamlProvider:
 
     async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
         """Profiles §4.1.3.2 and §4.1.3.3."""
-        metadata = self._set_up(await self._metadata.current()).metadata
-        random = self._entropy.token(_REQUEST_BYTES)
-        return saml.authn_request(transaction, sp=demanding(self._sp, strength), idp=metadata, random=random, now=self._clock.now())
+        metadata, now = await self._metadata.current(), self._clock.now()
+        draft = self._set_up(metadata, now).draft(demanding(self._sp, strength))
+        return saml.authn_request(transaction, draft=draft, random=self._entropy.token(_REQUEST_BYTES), now=now)
 
     async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo, strength: Strength) -> VerifiedIdentity:
         """Profiles §4.1.4; a signature that does not verify may have been made with a key that is newer than our copy."""
         sent, message = saml.read_memo(memo), read_fields(response, transaction)
         sp = demanding(self._sp, strength)
-        engines = self._set_up(await self._metadata.current())
+        metadata = await self._metadata.current()
         try:
-            return await self._judge(message, sp, sent, engines)
+            return await self._judge(message, sp, sent, metadata)
         except SamlSignature:
-            newer = await self._metadata.newer(engines.metadata)
-            if newer is engines.metadata:
+            newer = await self._metadata.newer(metadata)
+            if newer is metadata:
                 raise
-        return await self._judge(message, sp, sent, self._set_up(newer))
+        return await self._judge(message, sp, sent, newer)
 
-    async def _judge(self, message: str, sp: saml.ServiceProvider, sent: saml.SentRequest, engines: _Engines) -> VerifiedIdentity:
+    async def _judge(
+        self, message: str, sp: saml.ServiceProvider, sent: saml.SentRequest, metadata: saml.IdentityProviderMetadata
+    ) -> VerifiedIdentity:
         now = self._clock.now()
+        engines = self._set_up(metadata, now)
 
         def judge() -> VerifiedIdentity:
             return saml.verify_response(message, sp=sp, idp=engines.metadata, sent=sent, now=now, second_opinion=engines.second_opinion)
@@ -169,18 +180,18 @@ class SamlProvider:
             self._journal.record(EnginesDisagreed(idp=self._name, detail=error.detail))
             raise
 
-    def _set_up(self, metadata: saml.IdentityProviderMetadata) -> _Engines:
+    def _set_up(self, metadata: saml.IdentityProviderMetadata, now: datetime) -> _Engines:
         if self._engines is None or self._engines.metadata is not metadata:
             self._engines = _Engines(metadata=metadata, second_opinion=self._second_engine(self._sp, metadata))
-            self._tell_certificates(metadata)
-        elif self._clock.now() - self._told_at >= _REMIND:
-            self._tell_certificates(metadata)
+            self._tell_certificates(metadata, now)
+        elif now - self._told_at >= _REMIND:
+            self._tell_certificates(metadata, now)
         return self._engines
 
-    def _tell_certificates(self, metadata: saml.IdentityProviderMetadata | None) -> None:
+    def _tell_certificates(self, metadata: saml.IdentityProviderMetadata | None, now: datetime) -> None:
         """Ours from the start, the provider's as soon as its metadata is known."""
-        self._told_at = self._clock.now()
-        self._journal.record(certificates_known(self._name, self._sp, metadata, self._told_at))
+        self._told_at = now
+        self._journal.record(certificates_known(self._name, self._sp, metadata, now))
 
 
 def second_engine(sp: saml.ServiceProvider) -> Callable[[saml.ServiceProvider, saml.IdentityProviderMetadata], saml.SecondOpinion]:

@@ -23,6 +23,7 @@ from gateway.protocol.saml import (
     SentRequest,
     ServiceProvider,
     authn_request,
+    draft_request,
     read_memo,
     verify_metadata,
     verify_response,
@@ -80,7 +81,7 @@ class Talk:
         if post:
             known = replace(known, sso_redirect=None)
         request, memo = authn_request(
-            TransactionId("the state"), sp=self.sp, idp=known, random=self.entropy.token(20), now=self.clock.now()
+            TransactionId("the state"), draft=draft_request(self.sp, known), random=self.entropy.token(20), now=self.clock.now()
         )
         if isinstance(request, FormPost):
             _, page = await self.post(request.action, request.fields)

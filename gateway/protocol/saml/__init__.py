@@ -22,7 +22,7 @@ from gateway.protocol.saml.parameters import (
     registration,
 )
 from gateway.protocol.saml.presets import PRESETS
-from gateway.protocol.saml.request import SentRequest, authn_request, read_memo
+from gateway.protocol.saml.request import RequestDraft, SentRequest, authn_request, draft_request, read_memo
 from gateway.protocol.saml.response import MAX_ENCODED, is_unsolicited, verify_response
 
 __all__ = [
@@ -36,12 +36,14 @@ __all__ = [
     "KeyPair",
     "LogoutService",
     "Reading",
+    "RequestDraft",
     "SecondOpinion",
     "SentRequest",
     "ServiceProvider",
     "authn_request",
     "check_address",
     "check_current",
+    "draft_request",
     "is_unsolicited",
     "logout_request",
     "logout_response",

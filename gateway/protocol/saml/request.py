@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from html import escape
+
+from pydantic_core import from_json, to_json
 
 from gateway.errors import ConfigError, MetadataUnusable, UnreadableLogin
 from gateway.model import IdpRequest, Memo, TransactionId
 from gateway.noun import noun
 from gateway.protocol.saml import names
-from gateway.protocol.saml.bindings import Outgoing, by_post, by_redirect, check_relay_state
+from gateway.protocol.saml.bindings import Frame, Outgoing, by_post, check_relay_state, deflated_between, framed, redirect_with
 from gateway.protocol.saml.keys import KeyPair
 from gateway.protocol.saml.parameters import IdentityProviderMetadata, ServiceProvider, check_current
 from gateway.protocol.saml.times import write_instant
@@ -24,38 +25,54 @@ class SentRequest:
     at: datetime
 
 
-def authn_request(
-    transaction: TransactionId, *, sp: ServiceProvider, idp: IdentityProviderMetadata, random: bytes, now: datetime
-) -> tuple[IdpRequest, Memo]:
-    """Where to send the browser, and what to remember. `random`: 16 unguessable bytes or more. Raises `MetadataError`.
+@noun
+class RequestDraft:
+    """An AuthnRequest to one provider, all but the ID and the time: what does not change from login to login.
 
-    By redirect where the provider offers it, else by POST. RelayState is the transaction's name and nothing else.
+    `location`: where it goes, by redirect unless `posted`; `pair` signs it, None: it is not signed.
     """
-    check_current(idp, now)
+
+    idp: IdentityProviderMetadata
+    location: str
+    posted: bool
+    pair: KeyPair | None
+    frame: Frame
+
+
+def draft_request(sp: ServiceProvider, idp: IdentityProviderMetadata) -> RequestDraft:
+    """By redirect where the provider offers it, else by POST. Raises `MetadataUnusable`, `ConfigError`."""
+    location = idp.sso_post if idp.sso_redirect is None else idp.sso_redirect
+    if location is None:
+        raise MetadataUnusable("no address to send users to")
+    return RequestDraft(
+        idp=idp, location=location, posted=idp.sso_redirect is None, pair=signing_pair(sp), frame=request_frame(sp, destination=location)
+    )
+
+
+def authn_request(transaction: TransactionId, *, draft: RequestDraft, random: bytes, now: datetime) -> tuple[IdpRequest, Memo]:
+    """Where to send the browser, and what to remember. `random`: 16 unguessable bytes or more. Raises `MetadataExpired`.
+
+    RelayState is the transaction's name and nothing else.
+    """
+    check_current(draft.idp, now)
     check_relay_state(transaction)
     sent = SentRequest(id="_" + random.hex(), at=now.replace(microsecond=0))
-    pair = signing_pair(sp)
-    if idp.sso_redirect is not None:
-        return by_redirect(outgoing(sent, transaction, sp, idp.sso_redirect), location=idp.sso_redirect, pair=pair), write_memo(sent)
-    if idp.sso_post is not None:
-        return by_post(outgoing(sent, transaction, sp, idp.sso_post), location=idp.sso_post, pair=pair), write_memo(sent)
-    raise MetadataUnusable("no address to send users to")
+    own, frame = f' ID="{sent.id}" IssueInstant="{write_instant(sent.at)}"', draft.frame
+    if draft.posted:
+        message = Outgoing(parameter="SAMLRequest", id=sent.id, document=frame.before + own + frame.behind, relay_state=transaction)
+        return by_post(message, location=draft.location, pair=draft.pair), write_memo(sent)
+    deflated = deflated_between(frame, own)
+    return redirect_with("SAMLRequest", deflated, relay_state=transaction, location=draft.location, pair=draft.pair), write_memo(sent)
 
 
-def outgoing(sent: SentRequest, transaction: TransactionId, sp: ServiceProvider, destination: str) -> Outgoing:
-    """The AuthnRequest with its RelayState."""
-    document = request_document(sent, sp=sp, destination=destination)
-    return Outgoing(parameter="SAMLRequest", id=sent.id, document=document, relay_state=transaction)
-
-
-def request_document(sent: SentRequest, *, sp: ServiceProvider, destination: str) -> str:
-    """The AuthnRequest as XML, unsigned."""
+def request_frame(sp: ServiceProvider, *, destination: str) -> Frame:
+    """The AuthnRequest as XML, unsigned, but for two of its root's attributes."""
     force = ' ForceAuthn="true"' if sp.force_authn else ""
-    return (
-        f'<samlp:AuthnRequest xmlns:samlp="{names.PROTOCOL}" xmlns:saml="{names.ASSERTION}" ID="{sent.id}" Version="2.0"'
-        f' IssueInstant="{write_instant(sent.at)}" Destination="{escape(destination)}"{force} ProtocolBinding="{names.HTTP_POST}"'
-        f' AssertionConsumerServiceURL="{escape(sp.acs_url)}"><saml:Issuer>{escape(sp.entity_id)}</saml:Issuer>'
-        f"{name_id_policy(sp)}{requested_context(sp)}</samlp:AuthnRequest>"
+    return framed(
+        f'<samlp:AuthnRequest xmlns:samlp="{names.PROTOCOL}" xmlns:saml="{names.ASSERTION}" Version="2.0"'
+        f' Destination="{escape(destination)}"{force} ProtocolBinding="{names.HTTP_POST}"'
+        f' AssertionConsumerServiceURL="{escape(sp.acs_url)}"',
+        f"><saml:Issuer>{escape(sp.entity_id)}</saml:Issuer>{name_id_policy(sp)}{requested_context(sp)}</samlp:AuthnRequest>",
     )
 
 
@@ -85,13 +102,13 @@ def signing_pair(sp: ServiceProvider) -> KeyPair | None:
 
 def write_memo(sent: SentRequest) -> Memo:
     """What `read_memo` reads."""
-    return Memo(json.dumps({"request": sent.id, "at": int(sent.at.timestamp())}))
+    return Memo(to_json({"request": sent.id, "at": int(sent.at.timestamp())}).decode())
 
 
 def read_memo(memo: Memo) -> SentRequest:
     """The request of a login in flight, from its sealed memo. Raises `UnreadableLogin`."""
     try:
-        fields = json.loads(memo)
+        fields = from_json(memo)
         return SentRequest(id=str(fields["request"]), at=datetime.fromtimestamp(int(fields["at"]), UTC))
     except (ValueError, KeyError, TypeError, OverflowError):
         raise UnreadableLogin("the memo is not one of a SAML login") from None

@@ -16,6 +16,7 @@ from gateway.protocol.saml import (
     SentRequest,
     ServiceProvider,
     authn_request,
+    draft_request,
     read_memo,
     verify_metadata,
     verify_response,
@@ -61,7 +62,10 @@ class Conversation:
     async def ask(self, sp: ServiceProvider | None = None) -> tuple[Answer, SentRequest]:
         """Send the browser to the provider. `sp`: ask otherwise than usual."""
         request, memo = authn_request(
-            TransactionId(self.relay_state), sp=sp or self.sp, idp=self.idp, random=SystemEntropy().token(16), now=SystemClock().now()
+            TransactionId(self.relay_state),
+            draft=draft_request(sp or self.sp, self.idp),
+            random=SystemEntropy().token(16),
+            now=SystemClock().now(),
         )
         if isinstance(request, FormPost):
             return await self.browser.post(request.action, request.fields), read_memo(memo)

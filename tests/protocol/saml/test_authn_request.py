@@ -16,7 +16,8 @@ from lxml import etree
 
 from gateway.errors import ConfigError, InternalError, MetadataExpired, MetadataUnusable, UnreadableLogin
 from gateway.model import FormPost, IdpRequest, Memo, Redirect, TransactionId
-from gateway.protocol.saml import SentRequest, authn_request, read_memo, registration
+from gateway.protocol.saml import SentRequest, authn_request, draft_request, read_memo, registration
+from gateway.protocol.saml.bindings import deflated_between, framed
 from tests.fakes import NOON
 from tests.peers.saml_forge import ACS, NS, SP, A, party, them, us
 
@@ -27,7 +28,8 @@ SCHEMA = etree.XMLSchema(etree.parse(__import__("onelogin.saml2", fromlist=["x"]
 
 
 def ask(*, sp: Any = None, idp: Any = None, transaction: TransactionId = TRANSACTION) -> tuple[IdpRequest, SentRequest]:
-    request, memo = authn_request(transaction, sp=sp or us(), idp=idp or them(), random=RANDOM, now=NOON + timedelta(microseconds=5))
+    draft = draft_request(sp or us(), idp or them())
+    request, memo = authn_request(transaction, draft=draft, random=RANDOM, now=NOON + timedelta(microseconds=5))
     return request, read_memo(memo)
 
 
@@ -177,3 +179,18 @@ def test_a_registration_changes_with_either_party() -> None:
     names = {registration(us()), registration(us(entity_id="x")), registration(us(idp_entity_id="x"))}
     assert len(names) == 3
     assert registration(us()) == registration(us(force_authn=True))
+
+
+@pytest.mark.parametrize("own", ["", "x", ' ID="_0"', "é" * 30_000])
+def test_what_is_said_between_a_frame_arrives_as_if_the_message_had_been_deflated_whole(own: str) -> None:
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    document = stream.decompress(deflated_between(framed("<before" * 9, ">behind" * 9), own))
+    assert document.decode() == "<before" * 9 + own + ">behind" * 9
+    assert stream.eof
+    assert not stream.unused_data
+
+
+def test_a_draft_serves_every_login_with_an_id_of_its_own() -> None:
+    draft = draft_request(us(), them())
+    asked = [inflated(authn_request(TRANSACTION, draft=draft, random=bytes([n]) * 20, now=NOON)[0]).get("ID") for n in range(3)]
+    assert asked == [f"_{n:02}" + f"{n:02}" * 19 for n in range(3)]
