@@ -6,7 +6,6 @@ By POST it is the enveloped one of the message's root. An unsigned message is ne
 
 from __future__ import annotations
 
-import binascii
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.errors import SamlMalformed, SamlSignature, SamlSignatureMethod, SamlStructure, SamlTooLarge, SamlUnsigned
 from gateway.model import Channel, LogoutMessage
 from gateway.protocol.saml import names, xml
+from gateway.protocol.saml.base64 import from_base64, unwrapped
 from gateway.protocol.saml.bindings import Parameter
 from gateway.protocol.saml.keys import Certificate, PublicKey
 from gateway.protocol.saml.signature import ECDSA_METHODS, SIGNATURE_METHODS, is_signed_by, read_signature, verify_signature
@@ -163,7 +163,7 @@ def inflate(data: bytes) -> bytes:
 def read_base64(text: str, error: type[SamlMalformed | SamlSignature]) -> bytes:
     """Base64, which may be wrapped into lines. Raises `error`."""
     try:
-        return binascii.a2b_base64(text.replace("\r", "").replace("\n", ""), strict_mode=True)
+        return from_base64(unwrapped(text))
     except ValueError:
         raise error("not in base64") from None
 

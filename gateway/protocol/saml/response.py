@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import binascii
 from datetime import datetime
 from typing import Final
 
@@ -36,6 +35,7 @@ from gateway.protocol.saml.assertion import (
     session_index,
 )
 from gateway.protocol.saml.attributes import claims_of, read_attributes, read_name_id, reading_of
+from gateway.protocol.saml.base64 import from_base64, unwrapped
 from gateway.protocol.saml.logout_messages import write_logout_memo
 from gateway.protocol.saml.opinion import SecondOpinion, check_agreement
 from gateway.protocol.saml.parameters import IdentityProviderMetadata, ServiceProvider, check_current
@@ -103,9 +103,8 @@ def read_response(saml_response: str) -> Element:
     """Decode and parse `SAMLResponse` (Bindings §3.5.4), limits first. Raises `SamlTooLarge`, `SamlMalformed`, `SamlMarkup`."""
     if len(saml_response) > MAX_ENCODED:
         raise SamlTooLarge(f"{len(saml_response)} characters, limit {MAX_ENCODED}")
-    wrapped = "\n" in saml_response or "\r" in saml_response
     try:
-        raw = binascii.a2b_base64(saml_response.replace("\r", "").replace("\n", "") if wrapped else saml_response, strict_mode=True)
+        raw = from_base64(unwrapped(saml_response))
     except ValueError:
         raise SamlMalformed("not in base64") from None
     root = xml.read_document(raw)

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from gateway.errors import GatewayError, SamlSignature, SamlSignatureMethod
 from gateway.noun import noun
 from gateway.protocol.saml import names, xml
+from gateway.protocol.saml.base64 import from_base64
 from gateway.protocol.saml.keys import Certificate, PublicKey
 from gateway.protocol.saml.xml import Element
 
@@ -270,6 +271,6 @@ def read_prefixes(canonicalization: Element) -> tuple[str, ...]:
 def read_base64(element: Element, error: type[GatewayError]) -> bytes:
     """A leaf's base64, which may be wrapped into lines. Raises `error`."""
     try:
-        return binascii.a2b_base64("".join(xml.leaf_text(element, error).split()), strict_mode=True)
+        return from_base64("".join(xml.leaf_text(element, error).split()))
     except ValueError:
         raise error(f"{xml.local_name(element)} is not in base64") from None
