@@ -107,7 +107,7 @@ class LogJournal:
             transaction=event.transaction,
             node=event.node,
             user=f"{event.user.directory}\\{event.user.user_id}",
-            attributes=sorted({name for name, _ in event.user.attributes}),
+            attributes=sorted(dict(event.user.attributes)),
         )
 
     def _rejected(self, event: LoginRejected) -> None:
