@@ -1,42 +1,133 @@
-"""Answers of every kind, each with its headers: redirects, pages, errors."""
+"""Answers of every kind, each with its headers: redirects, pages, errors. Each is whole before it is sent, and sent in one piece."""
 
 from __future__ import annotations
 
-from aiohttp import web
+import json
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
 
 from gateway.errors import Blame, GatewayError, IdentityError, LoginAlreadyUsed, LoginExpired, NotANavigation, StoreError
 from gateway.web import pages
 from gateway.web.browser import prefers_json
 from gateway.web.context import SERVICES, TRAIL, Trail
 
+SERVER: Final = "qlikgw"
+MOST_KINDS: Final = 256
+"""Of first lines and of pages' headers that are kept as text."""
+_LINE_ENDERS: Final = ("\r", "\n", "\0")
 
-def redirect_response(request: web.BaseRequest, location: str) -> web.Response:
+
+def lines_of(headers: Mapping[str, str]) -> str:
+    """Headers that many answers have, as they are sent."""
+    return "".join([_line(name, value) for name, value in headers.items()])
+
+
+def _line(name: str, value: str) -> str:
+    """The last look at a value, which is visible ASCII since long before: it cannot end its line (RFC 9110 §5.5)."""
+    if any(ender in value for ender in _LINE_ENDERS):
+        raise ValueError(f"{name} would end its line")
+    return f"{name}: {value}\r\n"
+
+
+STANDING: Final = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
+_OF_NO_PAGE: Final = lines_of({**STANDING, **pages.ANSWER_HEADERS})
+_OF_JSON: Final = _OF_NO_PAGE + lines_of({"Content-Type": "application/json; charset=utf-8"})
+
+
+class Answer:
+    """What aiohttp's server asks of an answer, and no more.
+
+    Its own may be streamed, compressed, given cookies and changed until it is sent, which took a third of all that the server did.
+    """
+
+    __slots__ = ("_body", "_standing", "headers", "keep_alive", "status")
+
+    def __init__(self, status: int, standing: str, *headers: tuple[str, str], body: bytes = b"") -> None:
+        """`standing`: its first headers, by `lines_of`."""
+        self.status, self._standing, self._body = status, standing, body
+        self.headers = [*headers]
+        self.keep_alive: bool | None = None
+        """None: as the request wants it."""
+
+    def force_close(self) -> None:
+        """End the connection after it."""
+        self.keep_alive = False
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send it. Raises `ConnectionError` where nobody takes it any more."""
+        if self.keep_alive is None:
+            self.keep_alive = request.keep_alive
+        own = "".join([_line(name, value) for name, value in self.headers])
+        date, size = _date(int(time.time())), len(self._body)
+        head = f"{_beginning(request.version, self.status, self.keep_alive)}{self._standing}{own}{date}Content-Length: {size}\r\n\r\n"
+        await request.writer.write_eof(head.encode() if request.method == "HEAD" else head.encode() + self._body)
+
+    async def write_eof(self) -> None:
+        """Nothing is left to be sent."""
+
+
+@lru_cache(maxsize=MOST_KINDS)
+def _beginning(version: HttpVersion, status: int, keep_alive: bool) -> str:  # noqa: FBT001
+    """The first line, and the header that says what becomes of the connection, where its version does not (RFC 9112 §9.3)."""
+    line = f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
+    if keep_alive:
+        return line + ("Connection: keep-alive\r\n" if version == HttpVersion10 else "")
+    return line + ("Connection: close\r\n" if version == HttpVersion11 else "")
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}\r\n"
+
+
+def redirect_response(request: web.BaseRequest, location: str) -> Answer:
     """302 after a GET, 303 after a POST (RFC 9700 §4.12): the next request is a GET without the body."""
-    return web.Response(status=303 if request.method == "POST" else 302, headers={"Location": location, **pages.ANSWER_HEADERS})
+    return Answer(303 if request.method == "POST" else 302, _OF_NO_PAGE, ("Location", location))
 
 
-def page_response(page: pages.Page, status: int = 200) -> web.Response:
+def page_response(page: pages.Page, status: int = 200, *headers: tuple[str, str]) -> Answer:
     """A page of ours with its content security policy."""
-    return web.Response(text=page.html, content_type="text/html", status=status, headers=pages.security_headers(page))
+    return Answer(status, _of_pages(page.csp, page.referrer, page.in_frames), *headers, body=page.html.encode())
 
 
-def error_response(request: web.BaseRequest, error: GatewayError) -> web.Response:
+@lru_cache(maxsize=MOST_KINDS)
+def _of_pages(csp: str, referrer: str, in_frames: bool) -> str:  # noqa: FBT001
+    headers = pages.security_headers(pages.Page(html="", csp=csp, referrer=referrer, in_frames=in_frames))
+    return lines_of(STANDING | headers | {"Content-Type": "text/html; charset=utf-8"})
+
+
+def empty_response() -> Answer:
+    """All is well, and there is nothing to say."""
+    return Answer(200, _OF_NO_PAGE)
+
+
+def public_response(text: str, content_type: str) -> Answer:
+    """What anybody may read, and keep for five minutes."""
+    headers = STANDING | {"Cache-Control": "max-age=300", "Content-Type": f"{content_type}; charset=utf-8"}
+    return Answer(200, lines_of(headers), body=text.encode())
+
+
+def error_response(request: web.BaseRequest, error: GatewayError) -> Answer:
     """The error as the browser prefers it: a page, or JSON; always code and correlation id, never the detail."""
     trail = request[TRAIL]
     rule = None if error.rule is None else pages.RefusingRule(id=error.rule, message=error.message)
     if isinstance(error, NotANavigation) or trail.for_programs or prefers_json(request.headers.get("Accept", "")):
         body = pages.error_json(type(error), correlation_id=trail.correlation_id, rule=rule)
-        return web.json_response(body, status=error.status, headers={**pages.ANSWER_HEADERS, **when_to_retry(error)})
+        return Answer(error.status, _OF_JSON, *when_to_retry(error), body=json.dumps(body).encode())
     now = request[SERVICES].clock.now()
     page = pages.error_page(type(error), correlation_id=trail.correlation_id, now=now, ways=ways_on(trail, error), rule=rule)
-    response = page_response(page, error.status)
-    response.headers.update(when_to_retry(error))
-    return response
+    return page_response(page, error.status, *when_to_retry(error))
 
 
-def when_to_retry(error: GatewayError) -> dict[str, str]:
+def when_to_retry(error: GatewayError) -> tuple[tuple[str, str], ...]:
     """RFC 9110 §10.2.3, where the error knows."""
-    return {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return () if error.retry_after is None else (("Retry-After", str(error.retry_after)),)
 
 
 def ways_on(trail: Trail, error: GatewayError) -> pages.Ways | None:

@@ -15,14 +15,13 @@ from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANa
 from gateway.events import LoginRejected, LogoutRefused
 from gateway.ports import Entropy
 from gateway.routing import Live
-from gateway.web.answers import error_response
+from gateway.web.answers import Answer, error_response
 from gateway.web.browser import client_address, own_cookies
 from gateway.web.context import SERVICES, TRAIL, Services, Trail
 from gateway.web.guard import Endpoint
 from gateway.web.routes import Route, find
 
-HSTS = "max-age=31536000"
-SERVER = "qlikgw"
+HSTS = ("Strict-Transport-Security", "max-age=31536000")
 LONGEST_DETAIL = 200
 LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 """For each byte one of 32."""
@@ -34,7 +33,7 @@ class Front:
     def __init__(self, services: Live[Services], ready: Live[bool]) -> None:
         self._services, self._ready = services, ready
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def __call__(self, request: web.BaseRequest) -> Answer:
         if "Expect" in request.headers:
             await go_ahead(request)
         with self._services.hold() as services:
@@ -51,7 +50,7 @@ async def go_ahead(request: web.BaseRequest) -> None:
         request.writer.output_size = 0
 
 
-async def served(request: web.BaseRequest, services: Services) -> web.StreamResponse:
+async def served(request: web.BaseRequest, services: Services) -> Answer:
     """The answer, with what goes round it."""
     started = time.perf_counter()
     route, name = find(request.rel_url.path_safe)
@@ -66,18 +65,14 @@ async def served(request: web.BaseRequest, services: Services) -> web.StreamResp
     )
     lines.bind(trail.correlation_id)
     response = await answered(request, route)
-    headers = response.headers
-    for header, value in trail.headers:
-        headers.add(header, value)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers["Server"] = SERVER
+    response.headers += trail.headers
     if services.secure:
-        headers.setdefault("Strict-Transport-Security", HSTS)
+        response.headers.append(HSTS)
     log_request(request, response, time.perf_counter() - started)
     return response
 
 
-async def answered(request: web.BaseRequest, route: Route) -> web.StreamResponse:
+async def answered(request: web.BaseRequest, route: Route) -> Answer:
     """The handler's answer, or the error's."""
     guard, endpoint = request[SERVICES].guard, route.endpoint
     try:
@@ -89,7 +84,7 @@ async def answered(request: web.BaseRequest, route: Route) -> web.StreamResponse
             return await route.handler(request.method)(request)
     except MethodNotAllowed as error:
         response = refused(request, error)
-        response.headers["Allow"] = ",".join(sorted(route.handlers))
+        response.headers.append(("Allow", ",".join(sorted(route.handlers))))
         return response
     except GatewayError as error:
         return refused(request, error)
@@ -100,7 +95,7 @@ async def answered(request: web.BaseRequest, route: Route) -> web.StreamResponse
         return refused(request, InternalError(type(error).__name__))
 
 
-def refused(request: web.BaseRequest, error: GatewayError) -> web.Response:
+def refused(request: web.BaseRequest, error: GatewayError) -> Answer:
     """Record a login that ended here, and answer with its error."""
     trail = request[TRAIL]
     trail.code, trail.detail = error.code, error.detail[:LONGEST_DETAIL]
@@ -121,7 +116,7 @@ def refused(request: web.BaseRequest, error: GatewayError) -> web.Response:
     return error_response(request, error)
 
 
-def log_request(request: web.BaseRequest, response: web.StreamResponse, seconds: float) -> None:
+def log_request(request: web.BaseRequest, response: Answer, seconds: float) -> None:
     """One line: the route's pattern, never the path or query."""
     services, trail = request[SERVICES], request[TRAIL]
     detail = None if trail.is_login or trail.is_logout else trail.detail  # theirs stands in the line of the outcome

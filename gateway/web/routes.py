@@ -14,11 +14,12 @@ from aiohttp import web
 from gateway.errors import MethodNotAllowed, NotFound
 from gateway.metrics import Metrics
 from gateway.routing import Live
+from gateway.web.answers import Answer
 from gateway.web.context import READY, Services
 from gateway.web.guard import Endpoint
 from gateway.web.handlers import chooser, keys, login, logout, management, minting, revoking, saml, single_logout, this_machine, trial
 
-Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)

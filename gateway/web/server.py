@@ -19,10 +19,10 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.errors import GatewayError, InternalError, UnreadableRequest
 from gateway.routing import Live
 from gateway.web import pages
-from gateway.web.answers import page_response
+from gateway.web.answers import Answer, page_response
 from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import Services
-from gateway.web.middleware import SERVER, Front, correlation_id
+from gateway.web.middleware import Front, correlation_id
 
 KEEPALIVE_SECONDS = 75.0
 """How long a connection may rest between requests, and how long the head of a further one may take."""
@@ -47,7 +47,7 @@ MOST_LARGE_FORMS = 100
 READ_BYTES = 256 * 1024
 """Read at once at most, as asyncio does; but it makes room for all of them at each read, which costs more than the reading."""
 LARGEST_BODY = max(LARGEST_FORM.values())
-Refuse = Callable[[int], web.Response]
+Refuse = Callable[[int], Answer]
 
 
 OPTIONS: dict[str, Any] = {
@@ -99,7 +99,7 @@ class _Server(web.Server):
     """Makes a protocol of ours for each connection, and keeps their number in bounds."""
 
     def __init__(self, refuse: Refuse, front: Front, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(front, request_factory=partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY), loop=loop)
+        super().__init__(cast("Any", front), request_factory=partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY), loop=loop)
         self._refuse = refuse
         self._running = loop
         self.read_into = memoryview(bytearray(READ_BYTES))
@@ -183,6 +183,10 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         waiting = [body for _, body in self._messages]
         return waiting if self._current_request is None else [self._current_request.content, *waiting]
 
+    def _is_one_request(self) -> bool:
+        """Whether a whole request is all that is here, and its turn has not come: nothing is sent, left over or broken."""
+        return self._current_request is None and len(self._messages) == 1 and self._messages[0][1].is_eof()
+
     def _is_broken(self) -> bool:
         """Whether something came behind a body that is not whole, and so never will be: a chunk that is none (RFC 9112 §7.1)."""
         return any(not body.is_eof() for body in self._bodies()[:-1])
@@ -211,6 +215,9 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def data_received(self, data: bytes) -> None:
         before, requests = self._unread, self._request_count
         super().data_received(data)
+        if self._is_one_request():
+            self._unread = 0
+            return
         if self._request_count != requests:
             before = 0
             if self._is_broken():
@@ -231,19 +238,17 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
             raise ConnectionError("an answer was begun already") from exc
         response = self._refuse(status)
         response.force_close()
-        return response
+        return cast("web.StreamResponse", response)
 
 
 def _refusals(live: Live[Services]) -> Refuse:
-    def refuse(status: int) -> web.Response:
+    def refuse(status: int) -> Answer:
         error: type[GatewayError] = InternalError if status == InternalError.status else UnreadableRequest
         with live.hold() as services:
             reference = correlation_id(services.entropy)
             extra = {"code": error.code, "correlation_id": reference}
             services.journal.request(route="unreadable", method="other", status=error.status, seconds=0.0, extra=extra)
             page = pages.error_page(error, correlation_id=reference, now=services.clock.now())
-        response = page_response(page, error.status)
-        response.headers["Server"] = SERVER
-        return response
+        return page_response(page, error.status)
 
     return refuse

@@ -12,7 +12,7 @@ from gateway.model import AuthModuleRedirect
 from gateway.protocol import qps
 from gateway.routing import VirtualProxy, Visit, find_by_mail
 from gateway.web import pages
-from gateway.web.answers import page_response
+from gateway.web.answers import Answer, page_response
 from gateway.web.browser import Pairs, check_navigation, client_ip, form_pairs, query_pairs, single
 from gateway.web.choices import LastChoice, last_choice, remember
 from gateway.web.context import SERVICES, TRAIL
@@ -49,7 +49,7 @@ def keep_wish(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> None:
     trail.headers.append(("Set-Cookie", line))
 
 
-async def find(request: web.BaseRequest) -> web.Response:
+async def find(request: web.BaseRequest) -> Answer:
     """The user gave a mail address on the chooser page: on to the provider of its domain, or the page again.
 
     A POST, so that the address gets into no log and no history; and a page for an answer, not a redirect: Chromium applies
@@ -78,7 +78,7 @@ def choose_page(
     *,
     last: str | None = None,
     searched: Searched | None = None,
-) -> web.Response:
+) -> Answer:
     """Plain GET links to this same address, one per provider, the last choice first; those that a search left over, if any."""
     table = request[TRAIL].table
     found = searched.found if searched else ()

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.errors import LoginAlreadyUsed, MalformedResponse
 from gateway.model import Binding, FormPost, IdpRequest, IdpResponse, LoginTransaction
 from gateway.web import pages
-from gateway.web.answers import page_response, redirect_response
+from gateway.web.answers import Answer, page_response, redirect_response
 from gateway.web.context import SERVICES, TRAIL
 from gateway.web.cookies import Held
 from gateway.web.handles import Handle
@@ -17,7 +17,7 @@ from gateway.web.handles import Handle
 
 def sent(
     request: web.BaseRequest, transaction: LoginTransaction, idp_request: IdpRequest, *, held: Held | None = None, by_page: bool = False
-) -> web.Response:
+) -> Answer:
     """Seal the login into a cookie of this browser, and send it to the identity provider in the way that its protocol asks for.
 
     `held`: the logins that the browser shows, where they are known.

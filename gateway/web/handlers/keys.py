@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 from aiohttp import web
 
 from gateway.errors import NotFound
+from gateway.web.answers import Answer, public_response
 from gateway.web.context import TRAIL
 
 
-async def jwks(request: web.BaseRequest) -> web.Response:
+async def jwks(request: web.BaseRequest) -> Answer:
     """RFC 7517 §5. Only for providers registered with `private_key_jwt`."""
     keys = request[TRAIL].table.provider(request[TRAIL].name).port.jwks()
     if keys is None:
         raise NotFound("this provider uses no key of ours")
-    return web.json_response(keys, headers={"Cache-Control": "max-age=300"})
+    return public_response(json.dumps(keys), "application/json")
 
 
-async def metadata(request: web.BaseRequest) -> web.Response:
+async def metadata(request: web.BaseRequest) -> Answer:
     """Our SAML metadata for one provider (SAML Metadata §4.1.1: the entity id is where it is found)."""
     document = request[TRAIL].table.provider(request[TRAIL].name).port.metadata_document()
     if document is None:
         raise NotFound("this provider's protocol has no metadata of ours")
-    return web.Response(text=document, content_type="application/samlmetadata+xml", headers={"Cache-Control": "max-age=300"})
+    return public_response(document, "application/samlmetadata+xml")

@@ -10,7 +10,7 @@ from gateway.model import AuthModuleRedirect, IdpResponse, LoginTransaction, Pur
 from gateway.protocol import qps
 from gateway.routing import VirtualProxy, choose
 from gateway.web import pages
-from gateway.web.answers import page_response, redirect_response
+from gateway.web.answers import Answer, page_response, redirect_response
 from gateway.web.browser import check_navigation, form_response, is_frame, query_pairs, query_response
 from gateway.web.choices import LastChoice, remember
 from gateway.web.context import SERVICES, TRAIL
@@ -18,7 +18,7 @@ from gateway.web.handlers import chooser, trial
 from gateway.web.handlers.in_flight import browser_handle, came_in, open_login, sent, spend
 
 
-async def start(request: web.BaseRequest) -> web.Response:
+async def start(request: web.BaseRequest) -> Answer:
     """A virtual proxy sent the browser here: send it on to an identity provider, or let the user choose one."""
     trail = request[TRAIL]
     virtual_proxy = trail.table.virtual_proxy(trail.name)
@@ -37,7 +37,7 @@ async def start(request: web.BaseRequest) -> web.Response:
     return await send_to_provider(request, virtual_proxy, choice.idp, redirect, chosen=choice.by_user)
 
 
-def portal_first(request: web.BaseRequest, virtual_proxy: VirtualProxy, *, ask: bool) -> web.Response:
+def portal_first(request: web.BaseRequest, virtual_proxy: VirtualProxy, *, ask: bool) -> Answer:
     """Nobody knows yet at which node: the proxy will say. A wish to choose anew is kept for the browser's return from there."""
     if ask:
         chooser.keep_wish(request, virtual_proxy)
@@ -46,7 +46,7 @@ def portal_first(request: web.BaseRequest, virtual_proxy: VirtualProxy, *, ask: 
 
 async def send_to_provider(
     request: web.BaseRequest, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool
-) -> web.Response:
+) -> Answer:
     """Begin the login."""
     services, trail = request[SERVICES], request[TRAIL]
     trail.idp = idp
@@ -58,19 +58,19 @@ async def send_to_provider(
     return sent(request, *await services.pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor), held=held)
 
 
-async def callback_get(request: web.BaseRequest) -> web.Response:
+async def callback_get(request: web.BaseRequest) -> Answer:
     """An OpenID provider's answer by `response_mode=query`."""
     known_provider(request)
     return await finish(request, query_response(request))
 
 
-async def callback_post(request: web.BaseRequest) -> web.Response:
+async def callback_post(request: web.BaseRequest) -> Answer:
     """An OpenID provider's answer by `response_mode=form_post`."""
     known_provider(request)
     return await finish(request, await form_response(request))
 
 
-async def finish(request: web.BaseRequest, response: IdpResponse) -> web.Response:
+async def finish(request: web.BaseRequest, response: IdpResponse) -> Answer:
     """End what this browser began, a login or a test; either way, and with whatever answer, it is used up."""
     trail = request[TRAIL]
     known_provider(request)
@@ -89,7 +89,7 @@ async def finish(request: web.BaseRequest, response: IdpResponse) -> web.Respons
     return answer
 
 
-async def end_login(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> web.Response:
+async def end_login(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> Answer:
     """Back to Qlik with a ticket."""
     services, trail = request[SERVICES], request[TRAIL]
     idp = trail.name
@@ -110,7 +110,7 @@ def known_provider(request: web.BaseRequest) -> str:
     return idp
 
 
-def to_qlik(request: web.BaseRequest, ticket: Ticket) -> web.Response:
+def to_qlik(request: web.BaseRequest, ticket: Ticket) -> Answer:
     """Back to the virtual proxy, by way of the Qlik host where the target asks for it."""
     if ticket.redeem_at is not None:
         return page_response(pages.redeem_page(redeem_at=ticket.redeem_at, location=ticket.location))

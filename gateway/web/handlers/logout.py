@@ -9,7 +9,7 @@ from gateway.model import FormPost, Journey
 from gateway.register import browser_digest
 from gateway.routing import VirtualProxy
 from gateway.web import pages
-from gateway.web.answers import page_response, redirect_response
+from gateway.web.answers import Answer, page_response, redirect_response
 from gateway.web.browser import check_navigation, form_pairs, is_frame, query_pairs, single
 from gateway.web.context import SERVICES, TRAIL
 from gateway.web.handles import signed_out
@@ -19,7 +19,7 @@ ASK = "ask"
 """In the query: the user is asked first, whoever sends them."""
 
 
-async def get(request: web.BaseRequest) -> web.Response:
+async def get(request: web.BaseRequest) -> Answer:
     """Acts where our own site or a listed target asks; else the user is asked first.
 
     Also behind the link of a frame: any site may show that, and have its visitors click into it unseen.
@@ -33,7 +33,7 @@ async def get(request: web.BaseRequest) -> web.Response:
     return await leave(request, virtual_proxy)
 
 
-async def post(request: web.BaseRequest) -> web.Response:
+async def post(request: web.BaseRequest) -> Answer:
     """Acts: on a confirmation, or like a GET. A browser that comes from elsewhere with neither is asked.
 
     So is one from a listed target on another site: its handle stayed behind, and comes along with the GET of the question.
@@ -69,13 +69,13 @@ def handle_value(request: web.BaseRequest) -> str:
     return "" if handle is None else handle.value
 
 
-def confirmation(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> web.Response:
+def confirmation(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> Answer:
     """Ask the user first."""
     token = request[SERVICES].confirmations.mint(virtual_proxy.name, handle_value(request))
     return page_response(pages.confirm_page(url=f"/vp/{virtual_proxy.name}/logout", token=token, virtual_proxy=virtual_proxy.name))
 
 
-async def leave(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> web.Response:
+async def leave(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> Answer:
     """End what this browser began. Its next login asks for a fresh sign-in, whatever the provider remembers."""
     services, trail = request[SERVICES], request[TRAIL]
     cookie = services.browser_cookie
@@ -88,7 +88,7 @@ async def leave(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> web.Re
     return go_on(request, journey, onward)
 
 
-def go_on(request: web.BaseRequest, journey: Journey, onward: Onward | None) -> web.Response:
+def go_on(request: web.BaseRequest, journey: Journey, onward: Onward | None) -> Answer:
     """To the next provider, or to the last page. After a form of ours a page goes on: its `form-action` would bind a redirect."""
     services, trail = request[SERVICES], request[TRAIL]
     if onward is None:

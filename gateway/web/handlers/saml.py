@@ -6,13 +6,13 @@ from aiohttp import web
 
 from gateway.errors import MalformedResponse, NoLoginInFlight, NotFound, SamlUnsolicited
 from gateway.model import Binding
-from gateway.web.answers import redirect_response
+from gateway.web.answers import Answer, redirect_response
 from gateway.web.browser import form_response
 from gateway.web.context import TRAIL
 from gateway.web.handlers.login import finish, known_provider
 
 
-async def acs(request: web.BaseRequest) -> web.Response:
+async def acs(request: web.BaseRequest) -> Answer:
     """Finish the login that the response answers. One that nobody asked for never is an identity."""
     provider = request[TRAIL].table.provider(known_provider(request)).port
     if provider.binding is not Binding.SAML_POST:
@@ -26,7 +26,7 @@ async def acs(request: web.BaseRequest) -> web.Response:
     return unsolicited(request)
 
 
-def unsolicited(request: web.BaseRequest) -> web.Response:
+def unsolicited(request: web.BaseRequest) -> Answer:
     """Not an identity, and its RelayState is not read: at most it begins a fresh login at the configured virtual proxy."""
     trail = request[TRAIL]
     virtual_proxy = trail.table.virtual_proxies.get(trail.table.provider(request[TRAIL].name).idp_initiated or "")

@@ -12,33 +12,33 @@ from gateway.logout import Heard
 from gateway.model import Channel, FormPost, LogoutMessage
 from gateway.ports import SingleLogout
 from gateway.web import pages
-from gateway.web.answers import error_response, page_response, redirect_response
+from gateway.web.answers import Answer, empty_response, error_response, page_response, redirect_response
 from gateway.web.browser import form_message, query_message
 from gateway.web.context import SERVICES, TRAIL
 from gateway.web.handlers.logout import go_on
 
 
-async def slo_get(request: web.BaseRequest) -> web.Response:
+async def slo_get(request: web.BaseRequest) -> Answer:
     """By redirect: SAML Bindings §3.4, OpenID Connect RP-Initiated Logout §3."""
     single_logout(request)
     return await through_the_browser(request, query_message(request, Channel.REDIRECT))
 
 
-async def slo_post(request: web.BaseRequest) -> web.Response:
+async def slo_post(request: web.BaseRequest) -> Answer:
     """By a form: SAML Bindings §3.5."""
     single_logout(request)
     return await through_the_browser(request, await form_message(request, Channel.POST))
 
 
-async def back_channel(request: web.BaseRequest) -> web.Response:
+async def back_channel(request: web.BaseRequest) -> Answer:
     """OpenID Connect Back-Channel Logout §2.5: the provider's own call, with a logout token."""
     request[TRAIL].for_programs = True
     single_logout(request)
     heard = await hear(request, await form_message(request, Channel.BACK))
-    return web.Response(headers=pages.ANSWER_HEADERS) if heard.complete else left_over(request)
+    return empty_response() if heard.complete else left_over(request)
 
 
-async def front_channel(request: web.BaseRequest) -> web.Response:
+async def front_channel(request: web.BaseRequest) -> Answer:
     """OpenID Connect Front-Channel Logout §2: in a frame of a page of the provider's, which reads nothing of the answer."""
     single_logout(request)
     heard = await hear(request, query_message(request, Channel.FRONT))
@@ -61,14 +61,14 @@ async def hear(request: web.BaseRequest, message: LogoutMessage) -> Heard:
     return await request[SERVICES].logout.hear(request[TRAIL].table, request[TRAIL].name, message)
 
 
-def left_over(request: web.BaseRequest) -> web.Response:
+def left_over(request: web.BaseRequest) -> Answer:
     """The message was heard, and is being worked on: no error of the message's."""
     trail, error = request[TRAIL], SessionsLeftOver("a node did not end all sessions; it is asked again")
     trail.code, trail.detail = error.code, error.detail
     return error_response(request, error)
 
 
-async def through_the_browser(request: web.BaseRequest, message: LogoutMessage) -> web.Response:
+async def through_the_browser(request: web.BaseRequest, message: LogoutMessage) -> Answer:
     """A provider's wish, or its answer to ours."""
     if "SAMLRequest" not in message.fields:
         return await came_back(request, message)
@@ -83,7 +83,7 @@ async def through_the_browser(request: web.BaseRequest, message: LogoutMessage) 
     return redirect_response(request, answer.url)
 
 
-async def came_back(request: web.BaseRequest, message: LogoutMessage) -> web.Response:
+async def came_back(request: web.BaseRequest, message: LogoutMessage) -> Answer:
     """The browser is back from where our logout had sent it."""
     services, trail = request[SERVICES], request[TRAIL]
     state = message.fields.get("RelayState") or message.fields.get("state")

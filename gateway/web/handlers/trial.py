@@ -13,14 +13,14 @@ from gateway.explain import explain
 from gateway.login import Proven, access_rules
 from gateway.model import IdpResponse, LoginTransaction
 from gateway.web import pages
-from gateway.web.answers import page_response
+from gateway.web.answers import Answer, page_response
 from gateway.web.browser import check_navigation
 from gateway.web.context import SERVICES, TRAIL
 from gateway.web.handlers.in_flight import sent
 from gateway.web.trace import Trace, trace_of
 
 
-async def show(request: web.BaseRequest) -> web.Response:
+async def show(request: web.BaseRequest) -> Answer:
     """What the link is for, and a button that begins the test sign-in."""
     check_navigation(request.headers)
     trail = request[TRAIL]
@@ -30,7 +30,7 @@ async def show(request: web.BaseRequest) -> web.Response:
     return page_response(pages.trial_start_page(url=request.rel_url.raw_path, virtual_proxy=link.virtual_proxy, provider=name))
 
 
-async def begin(request: web.BaseRequest) -> web.Response:
+async def begin(request: web.BaseRequest) -> Answer:
     """To the identity provider; the link is used up."""
     check_navigation(request.headers)
     services = request[SERVICES]
@@ -38,7 +38,7 @@ async def begin(request: web.BaseRequest) -> web.Response:
     return sent(request, *await services.pipeline.begin_trial(request[TRAIL].table, link), by_page=True)
 
 
-async def end(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> web.Response:
+async def end(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> Answer:
     """The trace, in the place of a ticket."""
     services, table = request[SERVICES], request[TRAIL].table
     request[TRAIL].is_login = False
