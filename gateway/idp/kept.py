@@ -61,6 +61,11 @@ class Kept(Generic[T]):
             now = self._clock.now()
             self._held = _Held(value=value, since=now, fresh_until=now)
 
+    def fresh(self, now: datetime) -> T | None:
+        """The copy that need not be asked for again, if there is one: what `current` would give."""
+        held = self._held
+        return held.value if held is not None and now < held.fresh_until else None
+
     async def current(self) -> T:
         """A copy that may be used. Raises what `fetch` raises when there is none."""
         now, held = self._clock.now(), self._held

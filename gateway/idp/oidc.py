@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from gateway.errors import GatewayError, TokenKeyUnknown, TokenSignature
@@ -118,15 +118,19 @@ class OidcProvider:
 
     async def begin(self, transaction: TransactionId, strength: Strength) -> tuple[IdpRequest, Memo]:
         """OIDC Core §3.1.2.1. `state` is the transaction's id; what must be remembered is one secret, and the time."""
-        base = (await self._description.current()).authorization_base
-        secrets = oidc.login_secrets(self._entropy.token(oidc.SEED_SIZE))
+        now = self._clock.now()
+        description = self._description.fresh(now)
+        if description is None:
+            description, now = await self._description.current(), self._clock.now()
+        secrets, base = oidc.login_secrets(self._entropy.token(oidc.SEED_SIZE)), description.authorization_base
         request = oidc.authorization_request(base, state=transaction, secrets=secrets, rp=self._rp, strength=strength)
-        return request, oidc.write_memo(secrets, asked_at=self._clock.now())
+        return request, oidc.write_memo(secrets, asked_at=now)
 
     async def finish(self, response: IdpResponse, transaction: TransactionId, memo: Memo, strength: Strength) -> VerifiedIdentity:
         """OIDC Core §3.1.2.7 to §3.1.3.7, and §5.3 where userinfo is asked for."""
         secrets, asked_at = oidc.read_memo(memo)
-        metadata = await self._metadata()
+        description = self._description.fresh(self._clock.now()) or await self._description.current()
+        metadata = description.metadata
         code = oidc.verify_authorization_response(response, state=transaction, rp=self._rp, metadata=metadata)
         credentials = self._credentials or self._new_credentials()
         request = oidc.token_request(self._rp, metadata, code=code, code_verifier=secrets.code_verifier, credentials=credentials)
@@ -140,28 +144,31 @@ class OidcProvider:
             logout=metadata.end_session_endpoint is not None,
         )
         identity = await self._with_keys(
-            lambda keys: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=self._clock.now()), self._unknown_keys
+            lambda keys, now: oidc.verify_id_token(tokens.id_token, expected, rp=self._rp, keys=keys, now=now), self._unknown_keys
         )
         if metadata.userinfo_endpoint is None:
             return identity
         userinfo = await self._http.send(oidc.userinfo_request(metadata.userinfo_endpoint, tokens.access_token))
         return await self._with_keys(
-            lambda keys: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys, now=self._clock.now()), self._unknown_keys
+            lambda keys, now: oidc.verify_userinfo(userinfo, identity, rp=self._rp, keys=keys, now=now), self._unknown_keys
         )
 
     def _new_credentials(self) -> oidc.Credentials:
         return oidc.credentials(self._rp, now=self._clock.now(), jti=self._entropy.token(oidc.JTI_SIZE))
 
-    async def _with_keys(self, verify: Callable[[oidc.PublicKeys], T], permits: Bucket) -> T:
+    async def _with_keys(self, verify: Callable[[oidc.PublicKeys, datetime], T], permits: Bucket) -> T:
         """OIDC Core §10.1.1: verify; on an unknown key, or a signature that the known one did not make, look for newer keys."""
-        keys = await self._keys.current()
+        now = self._clock.now()
+        keys = self._keys.fresh(now)
+        if keys is None:
+            keys, now = await self._keys.current(), self._clock.now()
         try:
-            return verify(keys)
+            return verify(keys, now)
         except (TokenKeyUnknown, TokenSignature):
             newer = await self._keys.newer(keys, allowed=lambda: permits.take(self._clock.now()))
             if newer is keys:
                 raise
-        return verify(newer)
+        return verify(newer, self._clock.now())
 
     async def _metadata(self) -> oidc.Metadata:
         return (await self._description.current()).metadata

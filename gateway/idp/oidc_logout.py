@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeAlias
 
 from gateway.errors import LogoutUnproven, MalformedResponse, TokenError
@@ -10,8 +11,8 @@ from gateway.model import Channel, IdpRequest, LogoutMessage, LogoutNotice, Memo
 from gateway.ports import Clock
 from gateway.protocol import oidc
 
-WithKeys: TypeAlias = Callable[[Callable[[oidc.PublicKeys], LogoutNotice]], Awaitable[LogoutNotice]]
-"""Calls with the provider's keys, once more with newer ones where the known ones do not do."""
+WithKeys: TypeAlias = Callable[[Callable[[oidc.PublicKeys, datetime], LogoutNotice]], Awaitable[LogoutNotice]]
+"""Calls with the provider's keys and the time, once more with newer ones where the known ones do not do."""
 
 
 class OidcLogout:
@@ -46,7 +47,7 @@ class OidcLogout:
             raise MalformedResponse("no logout_token")
         try:
             return await self._with_keys(
-                lambda keys: oidc.verify_logout_token(Secret(token), rp=self._rp, keys=keys, now=self._clock.now())
+                lambda keys, now: oidc.verify_logout_token(Secret(token), rp=self._rp, keys=keys, now=now)
             )
         except TokenError as error:
             raise LogoutUnproven(f"{error.code}: {error.detail}") from error

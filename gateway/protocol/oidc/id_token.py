@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from gateway.errors import TokenAudience, TokenHash, TokenIssuer, TokenNonce, TokenSubject, TokenTimes
@@ -49,23 +49,23 @@ def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys
     Raises `SignInTooWeak` last of all: everything else about such a token was good.
     """
     signed = verify_signed(token, keys=keys, algorithms=rp.id_token_algorithms)
-    claims = signed.claims
+    claims, at, skew = signed.claims, now.timestamp(), rp.clock_skew.total_seconds()
     check_issuer(claims, rp)
     check_audience(claims, rp)
     check_authorized_party(claims, rp)
-    check_times(claims, now, rp.clock_skew)
+    check_times(claims, at, skew)
     check_nonce(claims, expected.nonce)
     check_hash(claims, "at_hash", expected.access_token, signed.scheme)
     check_hash(claims, "c_hash", expected.code, signed.scheme)
     subject = read_subject(claims)
-    check_second_opinion(claims, rp, nonce=expected.nonce, now=now)
+    check_second_opinion(claims, rp, nonce=expected.nonce, at=at, skew=skew)
     check_strength(claims, expected.strength)
     check_sign_in_time(claims, rp, expected.strength, asked_at=expected.asked_at, now=now)
     return VerifiedIdentity(
         session=IdpSession(issuer=rp.issuer, subject=subject, session_id=_session_id(claims)),
         claims=claims,
         proof_id=signed.digest,
-        proof_expires_at=last_use(claims, rp.clock_skew),
+        proof_expires_at=last_use(claims, skew),
         logout_memo=write_logout_memo(token, claims) if expected.logout else None,
     )
 
@@ -97,17 +97,19 @@ def check_authorized_party(claims: Claims, rp: RelyingParty) -> None:
         raise TokenAudience(f"azp is {str(claims.get('azp'))[:200]!r}")
 
 
-def check_times(claims: Claims, now: datetime, skew: timedelta) -> None:
-    """OIDC Core §3.1.3.7 rules 9 and 10, RFC 7519 §4.1.4 to §4.1.6: valid now, and issued within the last ten minutes."""
-    at, slack = now.timestamp(), skew.total_seconds()
+def check_times(claims: Claims, at: float, skew: float) -> None:
+    """OIDC Core §3.1.3.7 rules 9 and 10, RFC 7519 §4.1.4 to §4.1.6: valid now, and issued within the last ten minutes.
+
+    `at`, `skew`: the time and what clocks may differ by, in seconds.
+    """
     expires, issued = read_time(claims, "exp"), read_time(claims, "iat")
-    if expires <= at - slack:
+    if expires <= at - skew:
         raise TokenTimes("expired (exp)")
-    if issued > at + slack:
+    if issued > at + skew:
         raise TokenTimes("issued in the future (iat)")
     if issued < at - _WINDOW:
         raise TokenTimes("issued more than ten minutes ago (iat)")
-    if "nbf" in claims and read_time(claims, "nbf") > at + slack:
+    if "nbf" in claims and read_time(claims, "nbf") > at + skew:
         raise TokenTimes("not valid yet (nbf)")
 
 
@@ -152,11 +154,10 @@ def _same(claimed: str, ours: str) -> bool:
     return hmac.compare_digest(claimed.encode("utf-8", "surrogatepass"), ours.encode("ascii"))
 
 
-def last_use(claims: Claims, skew: timedelta) -> datetime:
+def last_use(claims: Claims, skew: float) -> datetime:
     """The first full second in which `check_times` refuses the token for good: its one-time mark need not live longer.
 
     The smaller is taken before anything is added: `exp` may be a number that no date can hold.
     """
-    slack = skew.total_seconds()
-    last = min(read_time(claims, "exp"), read_time(claims, "iat") + _WINDOW - slack) + slack
+    last = min(read_time(claims, "exp"), read_time(claims, "iat") + _WINDOW - skew) + skew
     return datetime.fromtimestamp(int(last) + 1, UTC)

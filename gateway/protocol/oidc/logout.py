@@ -67,11 +67,11 @@ def verify_logout_token(token: Secret, *, rp: RelyingParty, keys: PublicKeys, no
     `LogoutSubject`, `LogoutUnmarked`. Whatever the bytes, nothing else. What is left to the caller: it is acted upon once (`proof_id`).
     """
     claims = verify_signed(token, keys=keys, algorithms=rp.id_token_algorithms, types=_TYPES).claims
-    timed = with_end(claims, rp)
+    timed, skew = with_end(claims, rp), rp.clock_skew.total_seconds()
     check_issuer(claims, rp)
     check_audience(claims, rp)
     check_authorized_party(claims, rp)
-    check_times(timed, now, rp.clock_skew)
+    check_times(timed, now.timestamp(), skew)
     check_named(claims)
     check_event(claims)
     check_no_nonce(claims)
@@ -80,7 +80,7 @@ def verify_logout_token(token: Secret, *, rp: RelyingParty, keys: PublicKeys, no
         subject=read_subject(claims) if "sub" in claims else None,
         session_ids=read_session_ids(claims),
         proof_id=read_proof_id(claims, rp),
-        proof_expires_at=last_use(timed, rp.clock_skew),
+        proof_expires_at=last_use(timed, skew),
     )
 
 

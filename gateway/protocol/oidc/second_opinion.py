@@ -7,7 +7,6 @@ claims of OIDC Core §3.1.3.7 only, and told what to compare with: left alone it
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from authlib.oidc.core import CodeIDToken
@@ -20,8 +19,8 @@ from gateway.protocol.oidc.registration import RelyingParty
 _DECISIVE: Final = ("iss", "sub", "aud", "azp", "exp", "iat", "nbf", "nonce")
 
 
-def check_second_opinion(claims: Claims, rp: RelyingParty, *, nonce: str, now: datetime) -> None:
-    """Raises `TokenError` when authlib would refuse what we would accept."""
+def check_second_opinion(claims: Claims, rp: RelyingParty, *, nonce: str, at: float, skew: float) -> None:
+    """Raises `TokenError` when authlib would refuse what we would accept. `at`, `skew`: in seconds."""
     token = CodeIDToken(
         {name: claims[name] for name in _DECISIVE if name in claims},
         {},
@@ -29,6 +28,6 @@ def check_second_opinion(claims: Claims, rp: RelyingParty, *, nonce: str, now: d
         {"nonce": nonce, "client_id": rp.client_id},
     )
     try:
-        token.validate(now=now.timestamp(), leeway=rp.clock_skew.total_seconds())
+        token.validate(now=at, leeway=skew)
     except JoseError as error:
         raise TokenError(f"the second opinion refuses the claims ({type(error).__name__}: {error.description[:100]})") from error

@@ -27,7 +27,7 @@ def strength_params(rp: RelyingParty, strength: Strength) -> Mapping[str, str]:
     A sign-in that must be fresh asks for an age of zero as well: with it, the token has to say when that was.
     """
     constant = rp.authorization_params
-    if strength == ANY_SIGN_IN and constant.keys().isdisjoint(STRENGTH_PARAMS):
+    if (strength is ANY_SIGN_IN or strength == ANY_SIGN_IN) and constant.keys().isdisjoint(STRENGTH_PARAMS):
         return {}
     prompts = strength.prompts | set(constant.get("prompt", "").split())
     params = {
@@ -75,8 +75,10 @@ def check_sign_in_time(claims: Claims, rp: RelyingParty, strength: Strength, *, 
 
 def oldest(rp: RelyingParty, strength: Strength) -> timedelta | None:
     """The lesser of what `authentication` and `authorization_params` ask for; zero is an age, too."""
-    constant = None if rp.max_age is None else timedelta(seconds=rp.max_age)
-    return min((age for age in (strength.max_age, constant) if age is not None), default=None)
+    if rp.max_age is None:
+        return strength.max_age
+    constant = timedelta(seconds=rp.max_age)
+    return constant if strength.max_age is None else min(strength.max_age, constant)
 
 
 def _asked_contexts(strength: Strength) -> tuple[str, ...]:

@@ -251,7 +251,7 @@ def test_authlib_alone_would_take_a_token_for_another_client() -> None:
 )
 def test_the_second_opinion_refuses_by_itself(change: dict[str, Any]) -> None:
     with pytest.raises(TokenError) as caught:
-        check_second_opinion(good_claims(**change), relying_party(), nonce=NONCE, now=NOW)
+        check_second_opinion(good_claims(**change), relying_party(), nonce=NONCE, at=NOW.timestamp(), skew=60)
     assert caught.value.code == "QGW-210"
 
 
@@ -264,7 +264,7 @@ def test_the_second_opinion_is_heard() -> None:
 
 
 def test_the_second_opinion_shares_our_edges() -> None:
-    check_second_opinion(good_claims(exp=T - 59, nbf=T + 60, iat=T + 60), relying_party(), nonce=NONCE, now=NOW)
+    check_second_opinion(good_claims(exp=T - 59, nbf=T + 60, iat=T + 60), relying_party(), nonce=NONCE, at=NOW.timestamp(), skew=60)
 
 
 # ---- what an error says ------------------------------------------------------------------------------------------------
