@@ -43,16 +43,18 @@ class MemoryReplayStore:
         digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
         place, mark = int.from_bytes(digest[_MARK:]) % len(self._drawers), digest[:_MARK]
         now = self._clock.now().timestamp()
-        self._drop_expired(place, now)
-        if _holds(self._drawers[place], mark, now):
-            return False
-        self._make_room(now)
+        if self._drawers[place]:
+            self._drop_expired(place, now)
+            if _holds(self._drawers[place], mark, now):
+                return False
+        if self._held >= self._capacity:
+            self._make_room(now)
         self._drawers[place] += mark + max(0, math.ceil(until.timestamp())).to_bytes(_END)
         self._held += 1
         return True
 
     def _make_room(self, now: float) -> None:
-        if self._held >= self._capacity and abs(now - self._swept) >= SWEEP_SECONDS:
+        if abs(now - self._swept) >= SWEEP_SECONDS:
             self._swept = now
             for place in range(len(self._drawers)):
                 self._drop_expired(place, now)

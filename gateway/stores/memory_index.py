@@ -25,6 +25,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SMALL: Final = (1 << 60) - 1
 """Numbers up to this one take a third less memory than those beyond."""
+_END_BYTES: Final = 8
 _Way: TypeAlias = tuple[str | None, ...]
 _Plain: TypeAlias = tuple[str, str, str, str, str, str, str | None, str, str, str | None, int, int]
 """An entry as it is kept: packed, it takes a fifth."""
@@ -50,8 +51,7 @@ class MemorySessionIndex:
         ways = _ways(plain)
         for number in self._led_to(ways[0]):
             self._remove(number)
-        self._add(marshal.dumps(plain), ways)
-        of_user = self._found_by[_hash(ways[1])]
+        of_user = self._add(_packed(plain), ways)
         if len(of_user) > EACH:
             self._remove(of_user[0])
         self._make_room()
@@ -86,28 +86,32 @@ class MemorySessionIndex:
         return tuple(entry for entry in entries if entry.expires_at > now)
 
     def _led_to(self, way: _Way) -> dict[int, _Plain]:
-        numbers = self._found_by.get(_hash(way), ())
+        numbers = self._found_by.get(_hash(way))
+        if numbers is None:
+            return {}
         return {number: plain for number in numbers if way in _ways(plain := _unpacked(self._entries[number]))}
 
-    def _add(self, packed: bytes, ways: tuple[_Way, ...]) -> None:
+    def _add(self, packed: bytes, ways: tuple[_Way, ...]) -> tuple[int, ...]:
+        """Gives what the second way, that of the user, leads to."""
         number, self._next = self._next, self._next + 1
         self._entries[number] = packed
-        alone = (number,)
-        for key in map(_hash, ways):
-            others = self._found_by.get(key)
-            self._found_by[key] = alone if others is None else (*others, number)
+        found_by, alone = self._found_by, (number,)
+        keys = [_hash(way) for way in ways]
+        for key in keys:
+            found_by[key] = (*found_by[key], number) if key in found_by else alone
+        return found_by[keys[1]]
 
     def _make_room(self) -> None:
         now = _microseconds(self._clock.now())
         while self._entries:
             while self._oldest not in self._entries:
                 self._oldest += 1
-            plain = _unpacked(self._entries[self._oldest])
-            live = plain[-1] > now
+            packed = self._entries[self._oldest]
+            live = _end(packed) > now
             if live and len(self._entries) <= self._capacity:
                 return
             if live and self._journal is not None:
-                self._journal.record(SignInDropped(virtual_proxy=plain[1]))
+                self._journal.record(SignInDropped(virtual_proxy=_unpacked(packed)[1]))
             self._remove(self._oldest)
 
     def _remove(self, number: int) -> None:
@@ -138,9 +142,18 @@ def _plain(entry: SignedIn) -> _Plain:
     )
 
 
+def _packed(plain: _Plain) -> bytes:
+    """With its end behind it once more, where it is told without unpacking."""
+    return marshal.dumps(plain) + plain[-1].to_bytes(_END_BYTES)
+
+
 def _unpacked(packed: bytes) -> _Plain:
-    plain: _Plain = marshal.loads(packed)  # noqa: S302 - bytes of this process
+    plain: _Plain = marshal.loads(packed)  # noqa: S302 - bytes of this process; what comes behind is left alone
     return plain
+
+
+def _end(packed: bytes) -> int:
+    return int.from_bytes(packed[-_END_BYTES:])
 
 
 def _entry(plain: _Plain) -> SignedIn:
