@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from gateway.errors import NotFound, UnknownHint
 from gateway.mapping import AccessRule, Overrides, Rules
 from gateway.model import AuthModuleRedirect
+from gateway.noun import noun
 from gateway.ports import IdentityProvider, QlikProxy
 from gateway.protocol.qps import Node, Targets, match_node
 from gateway.strength import Strength
@@ -147,7 +148,7 @@ class Live(Generic[T]):
         old.settle()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Visit:
     """What a browser brings along that may say where its user signs in. All of it is the browser's word: it selects, it proves nothing.
 

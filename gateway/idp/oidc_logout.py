@@ -46,9 +46,7 @@ class OidcLogout:
         if message.channel is not Channel.BACK or not token:
             raise MalformedResponse("no logout_token")
         try:
-            return await self._with_keys(
-                lambda keys, now: oidc.verify_logout_token(Secret(token), rp=self._rp, keys=keys, now=now)
-            )
+            return await self._with_keys(lambda keys, now: oidc.verify_logout_token(Secret(token), rp=self._rp, keys=keys, now=now))
         except TokenError as error:
             raise LogoutUnproven(f"{error.code}: {error.detail}") from error
 

@@ -28,6 +28,9 @@ class LastChoice:
     ask: bool = False
 
 
+NO_CHOICE: Final = LastChoice()
+
+
 def cookie_name(*, secure: bool) -> str:
     """The `__Host-` prefix keeps other hosts of the domain from setting it (RFC 6265bis §4.1.3.2)."""
     return "__Host-qgw-choice" if secure else "qgw-choice"
@@ -35,7 +38,7 @@ def cookie_name(*, secure: bool) -> str:
 
 def last_choice(cookies: Mapping[str, str], virtual_proxy: str, *, secure: bool) -> LastChoice:
     """What this browser remembers for one virtual proxy."""
-    return _read(cookies, secure=secure).get(virtual_proxy, LastChoice())
+    return _read(cookies, secure=secure).get(virtual_proxy, NO_CHOICE)
 
 
 def remember(cookies: Mapping[str, str], virtual_proxy: str, choice: LastChoice, *, secure: bool) -> str:
@@ -50,8 +53,10 @@ def remember(cookies: Mapping[str, str], virtual_proxy: str, choice: LastChoice,
 
 def _read(cookies: Mapping[str, str], *, secure: bool) -> dict[str, LastChoice]:
     """The newest first. What is not of our making is left out."""
-    value = cookies.get(cookie_name(secure=secure), "")
+    value = cookies.get(cookie_name(secure=secure))
     found: dict[str, LastChoice] = {}
+    if not value:
+        return found
     for match in filter(None, map(_ENTRY.fullmatch, value[:LONGEST].split("."))):
         found.setdefault(match[1], LastChoice(idp=match[2], ask=match[3] is not None))
     return found
