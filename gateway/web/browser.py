@@ -50,8 +50,13 @@ def query_pairs(request: web.BaseRequest) -> Pairs:
 
 def own_cookies(headers: Mapping[str, str]) -> Mapping[str, str]:
     """The gateway's own among the cookies that came, as they were set (RFC 6265 §4.2.1); of two with one name the last."""
-    pairs = [part.strip(BLANKS).partition("=") for part in headers.get("Cookie", "").split(";") if OWN in part]
-    return {name: value for name, _, value in pairs if name.startswith(OWN_NAMES)}
+    own = {}
+    for part in headers.get("Cookie", "").split(";"):
+        if OWN in part:
+            name, _, value = part.strip(BLANKS).partition("=")
+            if name.startswith(OWN_NAMES):
+                own[name] = value
+    return own
 
 
 def single(pairs: Pairs, name: str) -> str | None:
@@ -220,19 +225,22 @@ def _q(parameters: list[str]) -> float:
 
 def client_address(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     """`client_ip` as text. Empty: unknown."""
-    address = client_ip(request, trusted)
-    return "" if address is None else str(address)
+    return _shown(_short(_asking(request, trusted)))
 
 
 def client_ip(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> IPv4Address | IPv6Address | None:
     """Who asks: the peer, or, while that is a trusted proxy, the last address in X-Forwarded-For that is not. None: unknown."""
-    address = _address(request.remote or "")
-    if address is None or not _within(address, trusted):
-        return address
+    return _address(_asking(request, trusted))
+
+
+def _asking(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+    peer = request.remote or ""
+    if not trusted or not is_trusted(peer, trusted):
+        return peer
     hops = [hop for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
-    while hops and address is not None and _within(address, trusted):
-        address = _address(hops.pop())
-    return address
+    while hops and is_trusted(peer, trusted):
+        peer = hops.pop()
+    return peer
 
 
 def is_trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
@@ -246,7 +254,17 @@ def _within(ip: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
-    return _read_address(text.strip()[:LONGEST_ADDRESS])
+    return _read_address(_short(text))
+
+
+def _short(text: str) -> str:
+    return text.strip()[:LONGEST_ADDRESS]
+
+
+@lru_cache(maxsize=1024)
+def _shown(bare: str) -> str:
+    address = _read_address(bare)
+    return "" if address is None else str(address)
 
 
 @lru_cache(maxsize=1024)

@@ -46,9 +46,12 @@ class Services:
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Trail:
-    """How far a request got: only names that the configuration knows are written here."""
+    """How far a request got: only names that the configuration knows are written here.
+
+    What a request has not got to yet stands in the class: most get to little of it.
+    """
 
     correlation_id: str
     route: str
@@ -58,14 +61,14 @@ class Trail:
     table: RoutingTable
     cookies: Mapping[str, str] = field(repr=False)
     """Our own."""
-    virtual_proxy: str | None = None
-    idp: str | None = None
-    transaction: TransactionId | None = field(default=None, repr=False)
-    code: str | None = None
-    detail: str | None = None
-    is_login: bool = False
-    is_logout: bool = False
-    for_programs: bool = False
+    virtual_proxy: str | None = field(default=None, init=False)
+    idp: str | None = field(default=None, init=False)
+    transaction: TransactionId | None = field(default=None, init=False, repr=False)
+    code: str | None = field(default=None, init=False)
+    detail: str | None = field(default=None, init=False)
+    is_login: bool = field(default=False, init=False)
+    is_logout: bool = field(default=False, init=False)
+    for_programs: bool = field(default=False, init=False)
     headers: list[tuple[str, str]]
     """Headers that go out with whatever answer is given, also an error page: the cookies of a used login."""
 

@@ -18,10 +18,12 @@ from gateway.routing import Live
 from gateway.web.answers import Answer, error_response
 from gateway.web.browser import client_address, own_cookies
 from gateway.web.context import SERVICES, TRAIL, Services, Trail
-from gateway.web.guard import Endpoint
+from gateway.web.guard import Endpoint, Guard
 from gateway.web.routes import Route, find
 
 HSTS = ("Strict-Transport-Security", "max-age=31536000")
+METHODS = frozenset({"GET", "POST", "HEAD"})
+"""That a line calls by their names."""
 LONGEST_DETAIL = 200
 LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 """For each byte one of 32."""
@@ -55,7 +57,7 @@ async def served(request: web.BaseRequest, services: Services) -> Answer:
     started = time.perf_counter()
     route, name = find(request.rel_url.path_safe)
     request[SERVICES] = services
-    trail = request[TRAIL] = Trail(
+    request[TRAIL] = trail = Trail(
         correlation_id=correlation_id(services.entropy),
         route=route.pattern,
         name=name,
@@ -64,22 +66,25 @@ async def served(request: web.BaseRequest, services: Services) -> Answer:
         headers=[],
     )
     lines.bind(trail.correlation_id)
-    response = await answered(request, route)
+    response = await answered(request, route, services.guard)
     response.headers += trail.headers
     if services.secure:
         response.headers.append(HSTS)
-    log_request(request, response, time.perf_counter() - started)
+    extra = told(trail, client_address(request, services.trusted_proxies))
+    method = request.method if request.method in METHODS else "other"
+    seconds = time.perf_counter() - started
+    services.journal.request(route=trail.route, method=method, status=response.status, seconds=seconds, extra=extra)
     return response
 
 
-async def answered(request: web.BaseRequest, route: Route) -> Answer:
+async def answered(request: web.BaseRequest, route: Route, guard: Guard) -> Answer:
     """The handler's answer, or the error's."""
-    guard, endpoint = request[SERVICES].guard, route.endpoint
+    endpoint = route.endpoint
     try:
         with guard.admitted(endpoint, request.content):
             if guard.rates is not None:
                 await guard.check_client(request, endpoint)
-            if endpoint is Endpoint.START:
+            if endpoint is Endpoint.START and not guard.pressure.begins():
                 await guard.await_turn(request)
             return await route.handler(request.method)(request)
     except MethodNotAllowed as error:
@@ -116,24 +121,20 @@ def refused(request: web.BaseRequest, error: GatewayError) -> Answer:
     return error_response(request, error)
 
 
-def log_request(request: web.BaseRequest, response: Answer, seconds: float) -> None:
-    """One line: the route's pattern, never the path or query."""
-    services, trail = request[SERVICES], request[TRAIL]
-    detail = None if trail.is_login or trail.is_logout else trail.detail  # theirs stands in the line of the outcome
-    extra = {
-        "vp": trail.virtual_proxy,
-        "idp": trail.idp,
-        "code": trail.code,
-        "detail": detail,
-        "client": client_address(request, services.trusted_proxies),
-    }
-    services.journal.request(
-        route=trail.route,
-        method=request.method if request.method in {"GET", "POST", "HEAD"} else "other",
-        status=response.status,
-        seconds=seconds,
-        extra={name: value for name, value in extra.items() if value},
-    )
+def told(trail: Trail, client: str) -> dict[str, str]:
+    """What the line of a request says besides how it was answered; its route is the pattern, never the path or query."""
+    extra = {}
+    if trail.virtual_proxy:
+        extra["vp"] = trail.virtual_proxy
+    if trail.idp:
+        extra["idp"] = trail.idp
+    if trail.code:
+        extra["code"] = trail.code
+    if trail.detail and not (trail.is_login or trail.is_logout):  # theirs stands in the line of the outcome
+        extra["detail"] = trail.detail
+    if client:
+        extra["client"] = client
+    return extra
 
 
 def correlation_id(entropy: Entropy) -> str:

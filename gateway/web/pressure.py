@@ -41,6 +41,21 @@ class _Waiting(NamedTuple):
     gone: Callable[[], bool]
 
 
+class _Whole:
+    """Any request whose body is here, counted within a block."""
+
+    __slots__ = ("_pressure",)
+
+    def __init__(self, pressure: Pressure) -> None:
+        self._pressure = pressure
+
+    def __enter__(self) -> None:
+        self._pressure.in_hand += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._pressure.in_hand -= 1
+
+
 class _InHand:
     """One request, counted within a block from the moment that its body is here."""
 
@@ -70,6 +85,7 @@ class Pressure:
         """Requests that are being worked on."""
         self.arrived = 0
         """Requests since the last beat."""
+        self._whole = _Whole(self)
         self._late: deque[float] = deque([0.0] * STANDING, maxlen=STANDING)
         self._due = 0.0
         self._pace, self._begun = FIRST_PACE, 0
@@ -103,13 +119,18 @@ class Pressure:
         """Seconds that somebody will wait for a turn to begin a login, at the speed of the last beats."""
         return len(self._waiting) / self._speed
 
+    def begins(self) -> bool:
+        """Whether a login may begin without waiting; then it has begun."""
+        at_once = self._loop is None or (not self._waiting and self._begun < self._pace)
+        self._begun += at_once
+        return at_once
+
     async def turn(self, gone: Callable[[], bool] = bool) -> bool:
         """Wait until a login may begin. False: it took too long, because things went more slowly than they did when it came.
 
         `gone`: whether its browser has gone away meanwhile; then it is False, too.
         """
-        if self._loop is None or (not self._waiting and self._begun < self._pace):
-            self._begun += 1
+        if self.begins() or self._loop is None:
             return True
         turn: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append(_Waiting(self._loop.time(), turn, gone))
@@ -117,7 +138,7 @@ class Pressure:
 
     def counted(self, body: StreamReader) -> AbstractContextManager[None]:
         """One request in hand, from when its body is here: nobody works on it before, and who sends it may be slow on purpose."""
-        return _InHand(self, body)
+        return self._whole if body.is_eof() else _InHand(self, body)
 
     def _await_beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = loop.time() + BEAT

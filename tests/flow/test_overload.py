@@ -92,7 +92,10 @@ async def test_too_many_requests_in_hand_are_overload_too(world: World, monkeypa
 
 
 class Body:
-    """The body of a request."""
+    """The body of a request, on its way."""
+
+    def is_eof(self) -> bool:
+        return False
 
     def on_eof(self, callback: Callable[[], None]) -> None:
         self.is_here = callback
@@ -226,6 +229,7 @@ async def test_a_login_that_waited_too_long_is_not_begun(world: World, monkeypat
     async def too_long(*_: object) -> bool:
         return False
 
+    monkeypatch.setattr(Pressure, "begins", lambda _: False)
     monkeypatch.setattr(Pressure, "turn", too_long)
     answer = await world.browser().get(start)
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "QGW-117", "3")

@@ -7,6 +7,7 @@ meant for the log cannot be shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -109,19 +110,22 @@ def error_page(
     error: type[GatewayError], *, correlation_id: str, now: datetime, ways: Ways | None = None, rule: RefusingRule | None = None
 ) -> Page:
     """Why it goes no further, what to do, who can mend it, and what to quote. With `ways`, also the start-again page."""
-    html = _error_page_with_gaps(error, ways, rule)  # type: ignore[arg-type]  # mypy holds no class for hashable
     time = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    for gap, filling in zip(_GAPS, (escape(correlation_id), f"{time.replace(' ', 'T')}Z", f"{time} UTC"), strict=True):
-        html = html.replace(gap, filling)
-    return Page(html=html, csp=_STILL)
+    fillings = dict(zip(_GAPS, (escape(correlation_id), f"{time.replace(' ', 'T')}Z", f"{time} UTC"), strict=True))
+    pieces = _error_page_around_gaps(error, ways, rule)  # type: ignore[arg-type]  # mypy holds no class for hashable
+    return Page(html="".join([fillings.get(piece, piece) for piece in pieces]), csp=_STILL)
 
 
 @lru_cache(maxsize=MOST_ERROR_PAGES)
-def _error_page_with_gaps(error: type[GatewayError], ways: Ways | None, rule: RefusingRule | None) -> str:
-    """Rendered once: whoever is overloaded gives the same page to everybody."""
+def _error_page_around_gaps(error: type[GatewayError], ways: Ways | None, rule: RefusingRule | None) -> Sequence[str]:
+    """Rendered once, into what stands around the gaps, and these: whoever is overloaded gives the same page to everybody.
+
+    In ASCII, which is sent as it is; its style sheet is (a test compares its hash), and elsewhere references stand for the rest.
+    """
     reference, machine_time, time = _GAPS
     who = WHO_CAN_FIX_IT[error.blame]
-    return render("error", error=error, who=who, ways=ways, rule=rule, correlation_id=reference, machine_time=machine_time, time=time)
+    html = render("error", error=error, who=who, ways=ways, rule=rule, correlation_id=reference, machine_time=machine_time, time=time)
+    return re.split(f"({'|'.join(_GAPS)})", html.encode("ascii", "xmlcharrefreplace").decode())
 
 
 def error_json(error: type[GatewayError], *, correlation_id: str, rule: RefusingRule | None = None) -> dict[str, str]:
