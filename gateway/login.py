@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway import mapping
-from gateway.digests import base64url, digest
+from gateway.digests import base64url
 from gateway.errors import (
     LinkRefused,
     LoginAlreadyUsed,
@@ -147,7 +147,7 @@ class LoginPipeline:
         provider, virtual_proxy = self.check_link(table, link)
         name = self._new_id()
         request, memo = await provider.port.begin(name, demanded(provider, virtual_proxy))
-        if not await self.replay.claim(f"link:{digest(link.id)}", link.expires_at):
+        if not await self.replay.claim(f"link:{link.id}", link.expires_at):
             raise LinkRefused("the link was used before")
         transaction = LoginTransaction(
             id=name,
@@ -186,7 +186,7 @@ class LoginPipeline:
 
     async def _claim_proof(self, transaction: LoginTransaction, identity: VerifiedIdentity) -> None:
         try:
-            first = await self.replay.claim(f"proof:{transaction.registration}:{digest(identity.proof_id)}", identity.proof_expires_at)
+            first = await self.replay.claim(f"proof:{transaction.registration}:{identity.proof_id}", identity.proof_expires_at)
         except StoreError as error:
             raise spent(error) from error
         if not first:

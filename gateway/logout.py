@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.digests import digest
 from gateway.ending import AtNode, Ending, Errand, Origin
 from gateway.errors import GatewayError, LogoutAlreadyHeard, LogoutMismatch, LogoutNotDone, NotFound, StoreError
 from gateway.events import ProviderTrouble
@@ -167,7 +166,7 @@ class LogoutPipeline:
         await self._claim(f"confirmation:{name}", until)
 
     async def _claim(self, proof: str, until: datetime) -> None:
-        if not await self.replay.claim(f"logout:{digest(proof)}", until):
+        if not await self.replay.claim(f"logout:{proof}", until):
             raise LogoutAlreadyHeard("the same came before")
 
     def _new_id(self) -> TransactionId:

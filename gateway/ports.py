@@ -133,7 +133,7 @@ class QlikProxy(Protocol):
 
 
 class ReplayStore(Protocol):
-    """One-time marks, shared by all replicas."""
+    """One-time marks, shared by all replicas. Keys are kept as digests: what a provider sent may stand in them."""
 
     async def claim(self, key: str, until: datetime) -> bool:
         """Mark `key` as used until `until`, in one atomic step. False: seen before. Raises `StoreError`: then nothing may go on."""

@@ -7,7 +7,6 @@ seals, all open. The associated data is the name of the cookie, so a sealed valu
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,14 +20,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic_core import from_json, to_json
 
-from gateway.digests import base64url
+from gateway.digests import base64url, from_base64url
 from gateway.errors import UnknownSealingKey, UnreadableLogin
 from gateway.model import Journey, LoginTransaction, LogoutTransaction, Memo, Purpose, TransactionId
 from gateway.noun import noun
 
 _read: Final = partial(from_json, cache_strings="none")  # the library would keep thousands of texts, secrets of logins among them
-_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
-_PADDING: Final = (b"", b"===", b"==", b"=")
 KEY_SIZE = 32
 NONCE_SIZE = 12
 KEY_ID_SIZE = 4
@@ -87,7 +84,7 @@ def _decode(sealed: str, longest: int) -> bytes:
     if len(sealed) > longest:
         raise UnreadableLogin("longer than anything that is sealed here")
     try:
-        raw = binascii.a2b_base64(sealed.encode("ascii").translate(_STANDARD) + _PADDING[len(sealed) % 4], strict_mode=True)
+        raw = from_base64url(sealed)
     except ValueError as error:
         raise UnreadableLogin("not base64url") from error
     if len(raw) < KEY_ID_SIZE + NONCE_SIZE:

@@ -22,7 +22,7 @@ ONE_IMPORTER = {
     "re2": ("mapping",),
     "yaml": ("config",),
     "pydantic": ("config",),
-    "pydantic_core": ("config", "lines.py", "sealing.py", "protocol/saml/base64.py", "protocol/saml/request.py"),
+    "pydantic_core": ("config", "digests.py", "lines.py", "sealing.py", "protocol/saml/base64.py", "protocol/saml/request.py"),
     "structlog": ("lines.py",),
     "prometheus_client": ("metrics.py",),
     "aiohttp": ("web", "app.py", "demo"),

@@ -8,8 +8,6 @@ by the provider's published set. Nothing is ever taken from the token's own head
 from __future__ import annotations
 
 import hashlib
-import string
-from binascii import a2b_base64
 from collections.abc import Mapping
 from dataclasses import field
 from functools import lru_cache
@@ -17,6 +15,7 @@ from typing import Final
 
 from joserfc.errors import JoseError
 
+from gateway.digests import from_base64url
 from gateway.errors import TokenAlgorithm, TokenKeyUnknown, TokenMalformed, TokenSignature, TokenType
 from gateway.model import Claims, JsonValue, Secret
 from gateway.noun import noun
@@ -27,11 +26,6 @@ from gateway.protocol.oidc.strict_json import NotStrictJson, read_object
 _MAX_TOKEN: Final = 64_000
 _MAX_HEADER: Final = 4096  # characters: an x5c chain
 _MAX_SIGNATURE: Final = 1400  # characters: RSA-8192
-_STANDARD: Final = bytes.maketrans(b"-_+/=", b"+/!!!")  # what is of the other alphabet, or padding, is of none
-_PADDING: Final = (b"", b"===", b"==", b"=")
-_ALPHABET: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
-_LAST: Final = (_ALPHABET, "", _ALPHABET[::16], _ALPHABET[::4])
-"""What a part may end with, by its length modulo four: the bits of its last character that stand for nothing are zero."""
 _MEMBERS: Final = SCHEMES["RS256"].registry  # knows which member is of which type; any scheme's would do
 JWT: Final = frozenset({"jwt", "application/jwt"})
 """What `typ` may say of a token that is of no special kind; in lower case."""
@@ -78,12 +72,9 @@ def split_token(token: Secret) -> tuple[str, str, str]:
 def decoded(part: str) -> bytes:
     """RFC 7515 §2: base64url without padding, written in the one canonical way."""
     try:
-        data = a2b_base64(part.encode("ascii").translate(_STANDARD) + _PADDING[len(part) % 4], strict_mode=True)
+        return from_base64url(part)
     except ValueError as error:
-        raise TokenMalformed("a part is not base64url") from error
-    if part and part[-1] not in _LAST[len(part) % 4]:
-        raise TokenMalformed("a part is not base64url in its canonical form")
-    return data
+        raise TokenMalformed("a part is not base64url in its canonical form") from error
 
 
 @lru_cache(maxsize=64)
