@@ -195,7 +195,7 @@ class Inputs:
         self._data = data
         self._large = large
         self._shared: object = None
-        self._parts = Parts(data)
+        self._parts: Parts | None = None
 
     def at_once(self, expression: Expression) -> Result | None:
         """The result, where expression and claims are so ordinary that the runtime need not be asked."""
@@ -212,6 +212,7 @@ class Inputs:
         if expression.scope is not self._scope:
             raise ExpressionFailed(f"an expression for {expression.scope} cannot be used for {self._scope}")
         if not self._is_cheap(expression):
+            self._parts = self._parts or Parts(self._data)
             rounds, little = expression.demand.rounds(self._parts)
             if expression.bounded is not None and rounds == FEW_ROUNDS:
                 data = {**self._data, _BALLAST: [True] * _SPENT}

@@ -5,23 +5,39 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from math import isfinite
-from typing import cast
+from typing import Final, cast
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, ExpressionFailed, IdentityError, MalformedUser
 from gateway.mapping.actions import Action, Change, TooMuchError, perform
-from gateway.mapping.cel import Inputs, evaluate
+from gateway.mapping.cel import Inputs, Scope, evaluate
 from gateway.mapping.claims import Subject, are_plain_texts, show, text_fault
 from gateway.mapping.results import Result, Scalar
 from gateway.mapping.sources import Cel, ClaimPath, Constant, FirstOf, NameId, Source, Stepped
 from gateway.model import Claims, JsonValue
 
 
-@dataclass(frozen=True, slots=True)
+_SCALARS: Final = (str, int, float)
+
+
 class Login:
     """What the sources of one login read from."""
 
-    subject: Subject
-    inputs: Inputs
+    __slots__ = ("_idp", "_inputs", "subject")
+
+    def __init__(self, subject: Subject, idp: str) -> None:
+        self.subject = subject
+        self._idp = idp
+        self._inputs: Inputs | None = None
+
+    @property
+    def inputs(self) -> Inputs:
+        """For expressions; made when the first one asks."""
+        if self._inputs is None:
+            data: dict[str, object] = {"claims": self.subject.claims, "idp": self._idp}
+            if self.subject.name_id is not None:  # without one, an expression that reads it fails
+                data["name_id"] = self.subject.name_id
+            self._inputs = Inputs(Scope.MAPPING, data, large=self.subject.large)
+        return self._inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,11 @@ class Taken:
     changes: tuple[Change, ...] = ()
 
     @property
+    def found(self) -> tuple[str, ...]:
+        """The values; none where a reason stands instead."""
+        return () if isinstance(self.values, Missing) else self.values
+
+    @property
     def blank(self) -> bool:
         """Whether there is no value, or none but empty ones."""
         return isinstance(self.values, Missing) or not any(self.values)
@@ -60,13 +81,10 @@ def values_of(source: Source, place: Place, login: Login) -> Taken:
     if isinstance(source, FirstOf):
         return _first(source, place, login)
     found = _found(source, place, login)
-    if isinstance(found, Missing):
-        return Taken(found)
-    if not isinstance(found, tuple):
-        return Taken((_text(found, source, place),))
-    if are_plain_texts(found):
-        return Taken(cast("tuple[str, ...]", found))
-    return Taken(tuple([_text(scalar, source, place) for scalar in found]))
+    if isinstance(found, tuple):
+        plain = cast("tuple[str, ...]", found) if are_plain_texts(found) else tuple([_text(scalar, source, place) for scalar in found])
+        return Taken(plain)
+    return Taken(found if isinstance(found, Missing) else (_text(found, source, place),))
 
 
 def _first(source: FirstOf, place: Place, login: Login) -> Taken:
@@ -132,8 +150,8 @@ def _claim(path: tuple[str, ...], subject: Subject, place: Place) -> Result | Mi
 
 
 def _scalar(value: object, path: tuple[str, ...], place: Place) -> Scalar:
-    if isinstance(value, str | int | float):
-        return value
+    if isinstance(value, _SCALARS):
+        return cast("Scalar", value)
     raise place.refusal(f"{place.what}: claim {show(path)} holds an object, a list or a null where a value should stand")
 
 

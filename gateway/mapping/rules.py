@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Final
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, DirectoryNotListed, DirectoryUnmapped, UserIdUnmapped
 from gateway.mapping.actions import Change, dropped_note
-from gateway.mapping.cel import Inputs, Scope
 from gateway.mapping.claims import Subject, are_plain_texts
-from gateway.mapping.reading import Login, Missing, Place, values_of
+from gateway.mapping.reading import Login, Missing, Place, Taken, values_of
 from gateway.mapping.sources import Budget, Constant, Source, Stepped
 from gateway.model import QlikUser, attribute_size
+from gateway.noun import noun
 
 MAX_VALUES: Final = 1_000
 """How many values one attribute may have; a ticket's attributes have room for fewer."""
@@ -54,20 +55,20 @@ class Rules:
 class Question:
     """One rule of a mapping: what it gives, where it reads, in whose name it fails, and how traces show it.
 
-    `always`: the step of a constant that nothing is wrong with, which is the same at every login.
+    `always`: the answer of a constant that nothing is wrong with, which is the same at every login.
     """
 
     name: str
     source: Source
     place: Place
     shown: str = field(init=False)
-    always: Step | None = field(init=False)
+    always: Taken | None = field(init=False)
 
     def __post_init__(self) -> None:
         shown, constant = str(self.source), self.source.value if isinstance(self.source, Constant) else ""
         fine = are_plain_texts([constant])
         object.__setattr__(self, "shown", shown)
-        object.__setattr__(self, "always", Step(name=self.place.what, source=shown, output=(constant,)) if fine else None)
+        object.__setattr__(self, "always", Taken((constant,)) if fine else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,99 +104,108 @@ class Step:
     changes: tuple[Change, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Mapped:
-    """A user with the steps that led there. Not yet past the access rules and the last gate."""
+    """A user with what the rules gave on the way there. Not yet past the access rules and the last gate."""
 
     user: QlikUser
-    steps: tuple[Step, ...] = field(repr=False)
+    answers: tuple[tuple[Question, Taken], ...] = field(repr=False)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """For traces."""
+        return tuple(_step(question, taken) for question, taken in self.answers)
 
 
 def apply(rules: Rules, subject: Subject, *, idp: str) -> Mapped:
     """Who the subject is in Qlik Sense. Raises `IdentityError`: the class says which rule gave nothing, `detail` why."""
-    taken = tuple(steps(rules, subject, idp=idp))
-    return Mapped(user=assemble(rules, taken), steps=taken)
+    answers = tuple(_answers(rules, subject, idp))
+    return Mapped(user=_user(rules, [taken.found for _, taken in answers]), answers=answers)
 
 
 def steps(rules: Rules, subject: Subject, *, idp: str) -> Iterator[Step]:
     """The steps of `apply` one by one: directory, user id, then the attributes in their order. Raises like `apply`."""
-    login = _login(subject, idp)
-    directory, user_id, *attributes = rules.questions
-    step = _single(directory, login)
-    _check_listed(step, rules)
-    yield step
-    yield _single(user_id, login)
-    room = None if rules.budget is None else rules.budget.most
-    for question in attributes:
-        step = _attribute(question, login)
-        if rules.budget is not None and room is not None:
-            step = _within(step, question.name, replace(rules.budget, most=room), f"all attributes, {rules.budget}")
-            room -= sum(attribute_size(question.name, value) for value in step.output or ())
-        yield step
+    for question, taken in _answers(rules, subject, idp):
+        yield _step(question, taken)
 
 
 def assemble(rules: Rules, taken: Sequence[Step]) -> QlikUser:
     """The user that all the steps of a mapping give."""
-    (directory,), (user_id,), *values = [step.output or () for step in taken]
+    return _user(rules, [step.output or () for step in taken])
+
+
+def _answers(rules: Rules, subject: Subject, idp: str) -> Iterator[tuple[Question, Taken]]:
+    login = Login(subject, idp)
+    directory, user_id, *attributes = rules.questions
+    taken = _single(directory, login)
+    _check_listed(taken, rules)
+    yield directory, taken
+    yield user_id, _single(user_id, login)
+    budget = rules.budget
+    for question in attributes:
+        taken = _attribute(question, login)
+        if budget is not None:
+            taken = _within(question, taken, budget, f"all attributes, {rules.budget}")
+            budget = replace(budget, most=budget.most - sum(attribute_size(question.name, value) for value in taken.found))
+        yield question, taken
+
+
+def _step(question: Question, taken: Taken) -> Step:
+    name, source = question.place.what, question.shown
+    if isinstance(taken.values, Missing):
+        return Step(name=name, source=source, output=None, note=f"left out: {taken.values.reason}", changes=taken.changes)
+    return Step(name=name, source=source, output=taken.values, changes=taken.changes)
+
+
+def _user(rules: Rules, found: Sequence[tuple[str, ...]]) -> QlikUser:
+    (directory,), (user_id,), *attributes = found
     pairs: list[tuple[str, str]] = []
-    for (name, _), found in zip(rules.attributes, values, strict=True):
-        pairs += [(name, value) for value in found]
+    for (name, _), values in zip(rules.attributes, attributes, strict=True):
+        pairs += zip(repeat(name), values)
     return QlikUser(directory=directory, user_id=user_id, attributes=tuple(pairs))
 
 
-def _login(subject: Subject, idp: str) -> Login:
-    data: dict[str, object] = {"claims": subject.claims, "idp": idp}
-    if subject.name_id is not None:  # without one, an expression that reads it fails
-        data["name_id"] = subject.name_id
-    return Login(subject, Inputs(Scope.MAPPING, data, large=subject.large))
-
-
-def _single(question: Question, login: Login) -> Step:
+def _single(question: Question, login: Login) -> Taken:
     """One text. A claim may be a list of one (SAML attributes always are lists); an expression must give a string itself."""
     if question.always is not None:
         return question.always
-    what, refusal = question.place.what, question.place.refusal
     taken = values_of(question.source, question.place, login)
-    values = taken.values
-    if isinstance(values, Missing):
-        raise refusal(f"{what}: {values.reason}")
-    if len(values) != 1:
-        raise refusal(f"{what}: {question.shown} has {len(values)} values, not one")
-    return Step(name=what, source=question.shown, output=values, changes=taken.changes)
+    if isinstance(taken.values, Missing):
+        raise question.place.refusal(f"{question.place.what}: {taken.values.reason}")
+    if len(taken.values) != 1:
+        raise question.place.refusal(f"{question.place.what}: {question.shown} has {len(taken.values)} values, not one")
+    return taken
 
 
-def _check_listed(directory: Step, rules: Rules) -> None:
+def _check_listed(directory: Taken, rules: Rules) -> None:
     """A directory that is not a constant must be one of those listed: claims alone never choose it freely."""
-    (name,) = directory.output or ("",)
+    (name,) = directory.found
     if name not in rules.listed:
         raise DirectoryNotListed(f"user_directory: {name[:100]!r} is not in one_of")
 
 
-def _attribute(question: Question, login: Login) -> Step:
+def _attribute(question: Question, login: Login) -> Taken:
     if question.always is not None:
         return question.always
-    what, source = question.place.what, question.source
+    source = question.source
     taken = values_of(source, question.place, login)
-    if isinstance(taken.values, Missing):
-        return Step(name=what, source=question.shown, output=None, note=f"left out: {taken.values.reason}", changes=taken.changes)
-    step = Step(name=what, source=question.shown, output=taken.values, changes=taken.changes)
     if isinstance(source, Stepped) and source.budget is not None:
-        step = _within(step, question.name, source.budget, str(source.budget))
-    if len(step.output or ()) > MAX_VALUES:
-        raise AttributesTooLarge(f"{what}: {len(step.output or ())} values, more than {MAX_VALUES}")
-    return step
+        taken = _within(question, taken, source.budget, str(source.budget))
+    if len(taken.found) > MAX_VALUES:
+        raise AttributesTooLarge(f"{question.place.what}: {len(taken.found)} values, more than {MAX_VALUES}")
+    return taken
 
 
-def _within(step: Step, name: str, budget: Budget, said: str) -> Step:
+def _within(question: Question, taken: Taken, budget: Budget, said: str) -> Taken:
     """The values that fit, up to the first that does not; or a refusal. Raises `AttributesTooLarge`."""
-    values = step.output or ()
-    kept = _fitting(name, values, budget.most)
+    values = taken.found
+    kept = _fitting(question.name, values, budget.most)
     if len(kept) == len(values):
-        return step
+        return taken
     if not budget.drop:
-        raise AttributesTooLarge(f"{step.name}: its {len(values)} values do not fit ({said})")
+        raise AttributesTooLarge(f"{question.place.what}: its {len(values)} values do not fit ({said})")
     change = Change(said, values, kept, dropped_note(values[len(kept) :], len(values)))
-    return replace(step, output=kept, changes=(*step.changes, change))
+    return Taken(kept, (*taken.changes, change))
 
 
 def _fitting(name: str, values: tuple[str, ...], room: int) -> tuple[str, ...]:

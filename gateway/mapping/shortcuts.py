@@ -8,7 +8,6 @@ it meets it leaves to the runtime, which alone decides what is an error. The sel
 from __future__ import annotations
 
 from collections.abc import Callable
-from operator import methodcaller
 from typing import Final, TypeAlias, cast
 
 from gateway.mapping.syntax import Call, Fold, Ident, Listing, Literal, Select, Tree
@@ -21,7 +20,11 @@ Shortcut: TypeAlias = Texts | Condition
 """From claims that passed the gate to the result. Raises `UnusualError`."""
 
 _CLAIMS: Final = Ident("claims")
-_METHODS: Final = {"startsWith": "startswith", "endsWith": "endswith", "contains": "__contains__"}
+_FILTERS: Final[dict[str, Callable[[list[str], str], list[str]]]] = {
+    "startsWith": lambda texts, wanted: [text for text in texts if text.startswith(wanted)],
+    "endsWith": lambda texts, wanted: [text for text in texts if text.endswith(wanted)],
+    "contains": lambda texts, wanted: [text for text in texts if wanted in text],
+}
 
 
 class UnusualError(Exception):
@@ -70,20 +73,26 @@ def _either(left: Condition | None, right: Condition | None) -> Condition | None
 
 
 def _filtered(tree: Tree) -> Texts | None:
-    """`<list>.filter(name, name.startsWith('…'))`, and alike."""
+    """`<list>.filter(name, name.startsWith('…'))`, and alike: such a macro appends `name` to what it has kept, where the test is true."""
     match tree:
-        case Fold(name, over, kept, Listing(()), Literal(None), Call("_?_:_", (test, more, Ident(same))), Ident(last)):
-            whole, keeps = _list(over), _test(test, Ident(name))
-            appended = more.arguments if isinstance(more, Call) and more.function == "_+_" else ()
-            if whole and keeps and kept == same == last and appended == (Ident(kept), Listing((Ident(name),))):
-                return lambda claims: list(filter(keeps, whole(claims)))
+        case Fold(
+            name,
+            over,
+            kept,
+            Listing(()),
+            Literal(None),
+            Call("_?_:_", (test, Call("_+_", (Ident(old), Listing((Ident(new),)))), Ident(same))),
+            end,
+        ) if new == name and old == same == kept and end == Ident(kept):
+            return _kept(name, test, _list(over))
     return None
 
 
-def _test(tree: Tree, name: Ident) -> Callable[[str], bool] | None:
-    match tree:
-        case Call(function, (tested, Literal(bytes(wanted), binary=False))) if tested == name and function in _METHODS:
-            return methodcaller(_METHODS[function], wanted.decode())
+def _kept(name: str, test: Tree, over: Texts | None) -> Texts | None:
+    match test:
+        case Call(function, (Ident(tested), Literal(bytes(text), binary=False))) if over and tested == name and function in _FILTERS:
+            keep, wanted = _FILTERS[function], text.decode()
+            return lambda claims: keep(over(claims), wanted)
     return None
 
 
