@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.model import HttpRequest, HttpResponse
 
@@ -18,16 +18,24 @@ LONGEST_HEAD = 16_384
 MOST_INTERIM = 16
 """Answers on the way to one answer."""
 
-_ALWAYS = {"User-Agent": "qlikgw", "Accept": "*/*", "Accept-Encoding": "identity"}
+_PLACED = frozenset({"Host", "Accept"})
+"""Headers that stand in every request, at their place, with the value that a caller gives."""
+_PLACED_LINES = 5
+"""The first line, those two, and two of `_OURS`."""
+_OURS = frozenset({"User-Agent", "Accept-Encoding", "Content-Length"})
 _LONGEST_CHUNK_LINE = 256
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_METHODS = frozenset({"GET", "POST", "DELETE"})
+"""What `AnswerReader` can read answers to."""
 _HOST = re.compile(r"[A-Za-z0-9._~\[\]:-]+")
-_REQUEST = re.compile(rf"[A-Z]+ /[!-~]* HTTP/1\.1\r\n(?:{_NAME}: [ -~]*\r\n)+")
+_NAMES = re.compile(_NAME.removesuffix("+") + "*")
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _ANSWER = re.compile(rf"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*)?\r\n((?:{_NAME}:[\t -~\x80-\xff]*\r\n)*)\r\n")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t -~\x80-\xff]*)?\r\n")
 _TRAILERS = re.compile(rf"(?:{_NAME}:[\t -~\x80-\xff]*\r\n)*\r\n".encode("latin-1"))
 _BEGINNING = b"HTTP/1."
+_BLANK_LINE = b"\r\n\r\n"
 _SWITCHING, _OK = 101, 200
 _BODILESS = frozenset({204, 304})
 
@@ -43,34 +51,37 @@ class OversizeAnswer(Exception):
         super().__init__(f"status {status} and more than {limit} bytes")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One answer, and whether its connection is good for another."""
 
     response: HttpResponse
     keeps: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(NamedTuple):
     status: int
     headers: dict[str, str]
     keeps: bool
 
 
 def encode(request: HttpRequest) -> bytes:
-    """The request as it is sent. Raises ValueError for anything in it that could pass for another line."""
+    """The request as it is sent. Raises ValueError for anything in it that could pass for another line, or for a header of ours."""
     _, _, host, *rest = request.url.split("/", 3)
     path = rest[0] if rest else ""
-    body = request.body or b""
-    headers = {"Host": host, **_ALWAYS, **request.headers}
+    body, given = request.body or b"", request.headers
+    fields = [f"{name}: {value}\r\n" for name, value in given.items() if name not in _PLACED]
     if body or request.method != "GET":
-        headers["Content-Length"] = str(len(body))
-    fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    head = f"{request.method} /{path} HTTP/1.1\r\n{fields}"
-    if not _HOST.fullmatch(host) or not _REQUEST.fullmatch(head) or head.count("\n") != 1 + len(headers):
+        fields.append(f"Content-Length: {len(body)}\r\n")
+    text = (
+        f"{request.method} /{path} HTTP/1.1\r\nHost: {given.get('Host', host)}\r\nUser-Agent: qlikgw\r\n"
+        f"Accept: {given.get('Accept', '*/*')}\r\nAccept-Encoding: identity\r\n{''.join(fields)}"
+    )
+    head = text.encode("ascii")  # what it cannot hold is a ValueError, too
+    named = request.method in _METHODS and " " not in path and _HOST.fullmatch(host) and _OURS.isdisjoint(given)
+    ends = b"\r\n" * (_PLACED_LINES + len(fields))
+    if not named or head.translate(None, _PRINTABLE) != ends or "" in given or not _NAMES.fullmatch("".join(given)):
         raise ValueError("a method, a host, a path or a header that cannot be sent")
-    return f"{head}\r\n".encode("ascii") + body
+    return b"%b\r\n%b" % (head, body)
 
 
 class AnswerReader:
@@ -81,17 +92,25 @@ class AnswerReader:
         """Whether anything has come: from then on what breaks off is a broken answer, not a broken connection."""
         self._held = bytearray()  # in which to add and to take costs what is added or taken, however small the pieces
         self._ended = False
-        self._steps = self._read(limit)
+        self._limit = limit
+        self._steps: Generator[Answer | None, None, None] | None = None
 
     def feed(self, data: bytes) -> Answer | None:
         """Take what has come. None: there must be more. Raises `MalformedAnswer`, `OversizeAnswer`."""
-        self.begun = True
+        if not self.begun:
+            self.begun = True
+            if (whole := _read_whole(data, self._limit)) is not None:
+                return whole
         self._held += data
-        return next(self._steps, None)
+        return self._next()
 
     def end(self) -> Answer | None:
         """Nothing more comes. None: that was not all. Raises as `feed` does."""
         self._ended = True
+        return self._next()
+
+    def _next(self) -> Answer | None:
+        self._steps = self._steps or self._read(self._limit)
         return next(self._steps, None)
 
     def _read(self, limit: int) -> Generator[Answer | None, None, None]:
@@ -110,7 +129,7 @@ class AnswerReader:
             yield from self._more()
         if not self._held.startswith(_BEGINNING):
             raise MalformedAnswer("something that is not HTTP/1.1")
-        return _read_head((yield from self._through(b"\r\n\r\n", LONGEST_HEAD)))
+        return _read_head((yield from self._through(_BLANK_LINE, LONGEST_HEAD)))
 
     def _body(self, head: _Head, limit: int) -> Generator[None, None, bytes]:
         """RFC 9112 §6.3."""
@@ -173,6 +192,19 @@ class AnswerReader:
         taken = bytes(self._held[:size])
         del self._held[:size]
         return taken
+
+
+def _read_whole(data: bytes, limit: int) -> Answer | None:
+    """An answer with a length that comes in one piece, as most do; None for any other. Raises `MalformedAnswer`."""
+    end = data.find(_BLANK_LINE, 0, LONGEST_HEAD)
+    if end < 0:
+        return None
+    start = end + len(_BLANK_LINE)
+    head = _read_head(data[:start])
+    length = int(head.headers.get("content-length", -1))
+    if head.status < _OK or head.status in _BODILESS or length > limit or length != len(data) - start:
+        return None
+    return Answer(HttpResponse(status=head.status, headers=head.headers, body=data[start:]), head.keeps)
 
 
 def _read_head(data: bytes) -> _Head:

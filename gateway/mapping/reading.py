@@ -151,7 +151,7 @@ def _claim(path: tuple[str, ...], subject: Subject, place: Place) -> Result | Mi
 
 def _scalar(value: object, path: tuple[str, ...], place: Place) -> Scalar:
     if isinstance(value, _SCALARS):
-        return cast("Scalar", value)
+        return value
     raise place.refusal(f"{place.what}: claim {show(path)} holds an object, a list or a null where a value should stand")
 
 
