@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
 
@@ -16,7 +17,7 @@ from gateway.model import HttpRequest, HttpResponse, JsonValue, QlikUser, Secret
 from gateway.protocol.qps.addresses import LONGEST_ADDRESS, origin_text
 from gateway.protocol.qps.answers import refusal
 from gateway.protocol.qps.nodes import Node
-from gateway.protocol.qps.users import check_user
+from gateway.protocol.qps.users import check_user, runs_of
 
 _TICKET = re.compile(r"[!-~]{1,128}")
 _PAIRS = json.JSONDecoder(object_pairs_hook=tuple)
@@ -61,12 +62,21 @@ def ticket_request(user: QlikUser, target_id: str | None, *, node: Node, prefix:
 
 def _encode(user: QlikUser, target_id: str | None) -> bytes:
     """`ticket_body` as JSON, written at once: a user may have hundreds of attributes. Raises what `check_user` raises."""
-    check_user(user)
-    begun = {name: f"{{{quoted(name)}: " for name in dict(user.attributes)}
-    attributes = ", ".join([f"{begun[name]}{quoted(value)}}}" for name, value in user.attributes])
+    runs = runs_of(user.attributes)
+    check_user(user, runs)
+    attributes = ", ".join([_members(name, values) for name, values in runs])
     target = "" if target_id is None else f', "TargetId": {quoted(target_id)}'
     who = f'"UserDirectory": {quoted(user.directory)}, "UserId": {quoted(user.user_id)}'
     return f'{{{who}, "Attributes": [{attributes}]{target}}}'.encode("ascii")
+
+
+def _members(name: str, values: Sequence[str]) -> str:
+    """An object of one member for each value."""
+    together = "".join(values)
+    plain = together.isascii() and '"' not in together and "\\" not in together  # nor are there control characters, past the gate
+    mark, texts = ('"', values) if plain else ("", map(quoted, values))
+    begun, ended = f"{{{quoted(name)}: {mark}", f"{mark}}}"
+    return begun + f"{ended}, {begun}".join(texts) + ended
 
 
 def read_ticket_response(response: HttpResponse) -> TicketReply:

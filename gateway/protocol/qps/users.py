@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from typing import TypeAlias
 
 from gateway.errors import AttributesTooLarge, AttributeUnmapped, MalformedUser, ReservedAttribute, ReservedDirectory
 from gateway.model import QlikUser, attribute_size, attributes_size
@@ -26,25 +30,40 @@ LONGEST_NAME = 256
 """Characters of a directory, a user id or an attribute name. Ours: Qlik documents no limit."""
 
 MOST_AROUND, MOST_BYTES = len("=; "), len("%F0%9F%98%80")
-"""Bytes of X-Qlik-Security that an attribute takes at most besides its texts, and that a character of these does."""
+"""Bytes of X-Qlik-Security that an attribute takes besides its texts, and that a character of these does at most."""
 
+Runs: TypeAlias = Sequence[tuple[str, Sequence[str]]]
+
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
 _PLAIN = re.compile(r"[!-.0-\[\]-~]+(?: +[!-.0-\[\]-~]+)*")  # neither slash nor backslash
 _UNCARRIED = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line and paragraph separators
 _INVISIBLE = frozenset({"Cf", "Mn"})  # zero-width characters and combining marks
 
 
-def check_user(user: QlikUser) -> None:
-    """Raises `MalformedUser`, `ReservedDirectory`, `ReservedAttribute`, `AttributeUnmapped` or `AttributesTooLarge`."""
+def runs_of(attributes: Iterable[tuple[str, str]]) -> Runs:
+    """Attributes in their order, those of one name that follow each other together."""
+    return [(name, list(map(_VALUE, run))) for name, run in groupby(attributes, _NAME)]
+
+
+def check_user(user: QlikUser, runs: Runs | None = None) -> None:
+    """Raises `MalformedUser`, `ReservedDirectory`, `ReservedAttribute`, `AttributeUnmapped` or `AttributesTooLarge`.
+
+    `runs`: the user's attributes, where they are at hand.
+    """
     check_directory(user.directory)
     check_name(user.directory, "directory")
     check_name(user.user_id, "user id")
-    for name in dict(user.attributes):
+    runs = runs_of(user.attributes) if runs is None else runs
+    for name, _ in runs:
         check_attribute_name(name)
-    together = "".join([name + value for name, value in user.attributes])
-    if not together.isprintable():  # what is printable can be carried
-        for name, value in user.attributes:
-            check_attribute_value(name, value)
-    if MOST_AROUND * len(user.attributes) + MOST_BYTES * len(together) > ATTRIBUTE_BUDGET:  # else it cannot be too much
+    most = 0
+    for name, values in runs:
+        together = "".join(values)
+        if not together.isprintable():  # what is printable can be carried
+            for value in values:
+                check_attribute_value(name, value)
+        most += (MOST_AROUND + MOST_BYTES * len(name)) * len(values) + MOST_BYTES * len(together)
+    if most > ATTRIBUTE_BUDGET:  # else it cannot be too much
         check_size(user.attributes)
 
 
