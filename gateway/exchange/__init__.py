@@ -5,13 +5,14 @@ decides where it leads, through which proxy, and what the other side has to prov
 """
 
 from gateway.exchange.connection import BrokenOff, Connection
-from gateway.exchange.messages import MalformedAnswer, OversizeAnswer, encode
+from gateway.exchange.messages import Letterhead, MalformedAnswer, OversizeAnswer, encode
 from gateway.exchange.pool import Pool, open_connection
 from gateway.exchange.tunnel import ProxyRefusal, open_tunnel
 
 __all__ = [
     "BrokenOff",
     "Connection",
+    "Letterhead",
     "MalformedAnswer",
     "OversizeAnswer",
     "Pool",

@@ -36,6 +36,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t -~\x80-\xff]*)?\r\n")
 _TRAILERS = re.compile(rf"(?:{_NAME}:[\t -~\x80-\xff]*\r\n)*\r\n".encode("latin-1"))
 _BEGINNING = b"HTTP/1."
 _BLANK_LINE = b"\r\n\r\n"
+_NO_BODY = b"Content-Length: 0\r\n\r\n"
 _SWITCHING, _OK = 101, 200
 _BODILESS = frozenset({204, 304})
 
@@ -82,6 +83,20 @@ def encode(request: HttpRequest) -> bytes:
     if not named or head.translate(None, _PRINTABLE) != ends or "" in given or not _NAMES.fullmatch("".join(given)):
         raise ValueError("a method, a host, a path or a header that cannot be sent")
     return b"%b\r\n%b" % (head, body)
+
+
+class Letterhead:
+    """A POST that is made again and again with another body, and another `word` wherever the first one stands in it: checked once."""
+
+    def __init__(self, request: HttpRequest, word: str) -> None:
+        """Raises ValueError as `encode` does."""
+        self._parts = encode(request).removesuffix(_NO_BODY).split(word.encode("ascii"))
+
+    def encode(self, word: str, body: bytes) -> bytes:
+        """The request as it is sent. Raises ValueError for a word that is not made of letters and digits."""
+        if not (word.isascii() and word.isalnum()):
+            raise ValueError("a word that could pass for more")
+        return b"%bContent-Length: %d\r\n\r\n%b" % (word.encode("ascii").join(self._parts), len(body), body)
 
 
 class AnswerReader:

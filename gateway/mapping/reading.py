@@ -15,7 +15,6 @@ from gateway.mapping.results import Result, Scalar
 from gateway.mapping.sources import Cel, ClaimPath, Constant, FirstOf, NameId, Source, Stepped
 from gateway.model import Claims, JsonValue
 
-
 _SCALARS: Final = (str, int, float)
 
 

@@ -53,6 +53,10 @@ class NodeConnections:
         self._closed = False
 
     async def send(self, request: HttpRequest) -> HttpResponse:
+        """`exchange` with a request."""
+        return await self.exchange(encode(request), request.limit, request.timeout)
+
+    async def exchange(self, message: bytes, limit: int, seconds: float) -> HttpResponse:
         """One answer, read in full. Raises `QlikError`: `NodeUnreachable`, `NodeNotVerified`, `CertificateRejected`, `NodeAnswer`.
 
         A kept-alive connection that turns out to be dead costs one more try, on a connection of its own.
@@ -60,7 +64,7 @@ class NodeConnections:
         if self._closed:
             raise NodeUnreachable(f"{self._node.name}: the connections of this site are closed")
         try:
-            return await self._pool.exchange(encode(request), request.limit, request.timeout)
+            return await self._pool.exchange(message, limit, seconds)
         except (OSError, MalformedAnswer, OversizeAnswer) as error:  # time-outs are OSErrors
             self._context.forget(self._node.server_name)  # whatever it was, it shall not be a session that the node makes nothing of
             raise failure(error, self._node) from error

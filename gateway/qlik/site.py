@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 
 from gateway.errors import QlikError
+from gateway.exchange import Letterhead
 from gateway.model import HttpResponse, QlikUser, Secret, Ticket
 from gateway.ports import Entropy
 from gateway.protocol import qps
@@ -15,6 +16,9 @@ from gateway.qlik.trust import SiteTrust
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _XRFKEY_LENGTH = 16
+_SOME_XRFKEY = "WhereAnXrfkeyIs0"
+_ENOUGH_BYTES = 24
+"""Of which hardly ever fewer than 16 are unbiased."""
 _UNBIASED = 256 - 256 % len(_ALPHABET)
 _LETTERS = bytes(ord(_ALPHABET[byte % len(_ALPHABET)]) for byte in range(256))
 _BIASED = bytes(range(_UNBIASED, 256))
@@ -73,6 +77,8 @@ class NodeProxy:
         self._targets = targets
         self._connections = connections
         self._entropy = entropy
+        self._call = qps.ticket_call(node=node, prefix=prefix, xrfkey=_SOME_XRFKEY)
+        self._letterhead = Letterhead(self._call, _SOME_XRFKEY)
 
     async def issue_ticket(self, user: QlikUser, target_id: str) -> Ticket:
         """A ticket, with the place to take it to. Raises `IdentityError` (the last gate) and `QlikError`, nothing else.
@@ -95,8 +101,8 @@ class NodeProxy:
             raise type(error)(f"{self._node.name} answers the request to end sessions with {error.detail}") from None
 
     async def _add_ticket(self, user: QlikUser, target_id: str | None) -> qps.TicketReply:
-        request = qps.ticket_request(user, target_id, node=self._node, prefix=self._prefix, xrfkey=make_xrfkey(self._entropy))
-        response = await self._connections.send(request)
+        message = self._letterhead.encode(make_xrfkey(self._entropy), qps.ticket_json(user, target_id))
+        response = await self._connections.exchange(message, self._call.limit, self._call.timeout)
         try:
             return qps.read_ticket_response(response)
         except QlikError as error:
@@ -107,5 +113,5 @@ def make_xrfkey(entropy: Entropy) -> str:
     """16 letters and digits, each as likely as any other (Qlik "Using Xrfkey headers")."""
     key = ""
     while len(key) < _XRFKEY_LENGTH:
-        key += entropy.token(_XRFKEY_LENGTH).translate(_LETTERS, _BIASED).decode()
+        key += entropy.token(_ENOUGH_BYTES).translate(_LETTERS, _BIASED).decode()
     return key[:_XRFKEY_LENGTH]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gateway.exchange import MalformedAnswer, OversizeAnswer, encode
+from gateway.exchange import Letterhead, MalformedAnswer, OversizeAnswer, encode
 from gateway.exchange.messages import LONGEST_HEAD, Answer, AnswerReader
 from gateway.model import HttpRequest
 
@@ -72,6 +72,22 @@ def test_a_request_without_a_body_says_so_where_one_is_usual(method: str, length
 def test_what_could_pass_for_another_line_is_not_sent(request_: HttpRequest) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any
         encode(request_)
+
+
+def test_a_letterhead_writes_what_a_request_of_its_own_would_be() -> None:
+    def request(key: str, body: bytes | None = None) -> HttpRequest:
+        return HttpRequest(method="POST", url=f"https://h:4243/qps/ticket?Xrfkey={key}", headers={"Host": "qlik1", "X-Key": key}, body=body)
+
+    letterhead = Letterhead(request("HERE"), "HERE")
+    for key, body in (("a1", b"{}"), ("b2", b""), ("HERE", b"\r\n\r\nHERE")):
+        assert letterhead.encode(key, body) == encode(request(key, body))
+
+
+@pytest.mark.parametrize("word", ["", "a b", "a\r\nX: y", "ä", "a&b", "²"])
+def test_a_letterhead_takes_letters_and_digits_alone(word: str) -> None:
+    letterhead = Letterhead(HttpRequest(method="POST", url="https://h/HERE"), "HERE")
+    with pytest.raises(ValueError, match="a word that could pass for more"):
+        letterhead.encode(word, b"")
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------

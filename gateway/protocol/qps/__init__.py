@@ -19,7 +19,7 @@ from gateway.protocol.qps.targets import (
     read_target,
     ticket_location,
 )
-from gateway.protocol.qps.tickets import TicketReply, read_ticket_response, ticket_body, ticket_request
+from gateway.protocol.qps.tickets import TicketReply, read_ticket_response, ticket_body, ticket_call, ticket_json
 from gateway.protocol.qps.users import ATTRIBUTE_BUDGET, check_attribute_name, check_user
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "read_target",
     "read_ticket_response",
     "ticket_body",
+    "ticket_call",
+    "ticket_json",
     "ticket_location",
-    "ticket_request",
 ]

@@ -1,7 +1,7 @@
 """The ticket call: `POST /qps/{prefix}/ticket` and its answers (Qlik "Add ticket", "Using Xrfkey headers").
 
 Success is 201 (200 in older releases) with JSON in PascalCase; errors are text or HTML whatever the request accepts. No
-ticket request can be built for a user who does not pass the last gate.
+body of a request can be built for a user who does not pass the last gate.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def ticket_body(user: QlikUser, target_id: str | None) -> dict[str, JsonValue]:
     return body if target_id is None else {**body, "TargetId": target_id}
 
 
-def ticket_request(user: QlikUser, target_id: str | None, *, node: Node, prefix: str, xrfkey: str) -> HttpRequest:
-    """The ticket call at one node. `xrfkey`: 16 fresh letters and digits. Raises what `check_user` raises."""
+def ticket_call(*, node: Node, prefix: str, xrfkey: str) -> HttpRequest:
+    """The ticket call at one node, but for its body. `xrfkey`: 16 fresh letters and digits."""
     return HttpRequest(
         method="POST",
         url=f"{node.reach_at}/{f'{prefix}/' if prefix else ''}ticket?Xrfkey={xrfkey}",
@@ -56,11 +56,10 @@ def ticket_request(user: QlikUser, target_id: str | None, *, node: Node, prefix:
             "Content-Type": "application/json",
             "X-Qlik-Xrfkey": xrfkey,
         },
-        body=_encode(user, target_id),
     )
 
 
-def _encode(user: QlikUser, target_id: str | None) -> bytes:
+def ticket_json(user: QlikUser, target_id: str | None) -> bytes:
     """`ticket_body` as JSON, written at once: a user may have hundreds of attributes. Raises what `check_user` raises."""
     runs = runs_of(user.attributes)
     check_user(user, runs)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import CertificateRejected, NodeAnswer, PrefixUnknown, ReservedDirectory
 from gateway.model import HttpResponse, QlikUser, Secret
-from gateway.protocol.qps import TargetUnknown, TicketReply, read_node, read_ticket_response, ticket_body, ticket_request
+from gateway.protocol.qps import TargetUnknown, TicketReply, read_node, read_ticket_response, ticket_body, ticket_call, ticket_json
 
 NODE = read_node("https://qlik1.corp.example:4243/qps/", reach_at="https://10.1.2.3:14243/qps/")
 TARGET = "7f9c12ab-d656-4dbe-8d14-a2d55fa52f6c"
@@ -32,7 +32,7 @@ def text(status: int, body: str) -> HttpResponse:
 
 
 def test_the_request_is_the_documented_one() -> None:
-    request = ticket_request(ALICE, TARGET, node=NODE, prefix="sales", xrfkey="abcdefghij012345")
+    request = ticket_call(node=NODE, prefix="sales", xrfkey="abcdefghij012345")
     assert request.method == "POST"
     assert request.url == "https://10.1.2.3:14243/qps/sales/ticket?Xrfkey=abcdefghij012345"
     assert request.headers == {
@@ -40,9 +40,9 @@ def test_the_request_is_the_documented_one() -> None:
         "Content-Type": "application/json",
         "X-Qlik-Xrfkey": "abcdefghij012345",
     }
-    assert request.body is not None
-    assert request.body.isascii()
-    assert json.loads(request.body) == {
+    body = ticket_json(ALICE, TARGET)
+    assert body.isascii()
+    assert json.loads(body) == {
         "UserDirectory": "CONTOSO",
         "UserId": "alice",
         "Attributes": [{"group": "a"}, {"group": "b"}, {"email": "ä@example.com"}],
@@ -51,7 +51,7 @@ def test_the_request_is_the_documented_one() -> None:
 
 
 def test_the_default_virtual_proxy_and_the_default_port_leave_nothing_behind() -> None:
-    request = ticket_request(ALICE, None, node=read_node("https://qlik1.corp.example/qps/"), prefix="", xrfkey="k" * 16)
+    request = ticket_call(node=read_node("https://qlik1.corp.example/qps/"), prefix="", xrfkey="k" * 16)
     assert request.url == f"https://qlik1.corp.example/qps/ticket?Xrfkey={'k' * 16}"
     assert request.headers["Host"] == "qlik1.corp.example"
 
@@ -63,7 +63,7 @@ def test_without_a_target_id_none_is_sent() -> None:
 def test_no_ticket_request_can_be_built_round_the_gate() -> None:
     service = QlikUser(directory="Internal", user_id="sa_api")
     with pytest.raises(ReservedDirectory):
-        ticket_request(service, TARGET, node=NODE, prefix="sales", xrfkey="k" * 16)
+        ticket_json(service, TARGET)
     with pytest.raises(ReservedDirectory):
         ticket_body(service, None)
 
