@@ -47,6 +47,11 @@ def _query(dom: Any, path: str, context: Any = None, tagid: str | None = None) -
     return _compiled(path)(source) if tagid is None else _compiled(path)(source, tagid=tagid)
 
 
+_contents: Final = etree.XPath(
+    "saml:AttributeValue/node()", namespaces={"saml": OneLogin_Saml2_Constants.NS_SAML}, regexp=False, smart_strings=False
+)
+
+
 @lru_cache(maxsize=64)
 def _key(certificate: str) -> xmlsec.Key:
     """The public key alone: libxmlsec copies what it is given for every signature, and a certificate is dear to copy."""
@@ -123,7 +128,7 @@ class Python3Saml:
         return saml.Reading(
             name_id=name_id["Value"],
             name_id_format=name_id.get("Format"),
-            attributes={name: tuple(map(_text, values)) for name, values in response.get_attributes().items()},
+            attributes=plain_attributes(response) or any_attributes(response),
         )
 
     def _verify(self, response: Any, evidence: saml.Evidence) -> None:  # noqa: ANN401  the library has no types
@@ -135,6 +140,24 @@ class Python3Saml:
             multicerts=self._settings.get_idp_data()["x509certMulti"]["signing"],
         ):
             raise OpinionsDiffer("refused: the signature of the Response around the encrypted assertion")
+
+
+def plain_attributes(response: Any) -> dict[str, tuple[str, ...]] | None:  # noqa: ANN401  the library has no types
+    """What `any_attributes` gives where all values are texts, else None. The library looks for a name in each value: most of its work."""
+    found: dict[str, tuple[str, ...]] = {}
+    for attribute in response._query_assertion("/saml:AttributeStatement/saml:Attribute"):  # noqa: SLF001
+        texts = _contents(attribute)
+        if not all(isinstance(text, str) for text in texts):
+            return None
+        name = attribute.get("Name")
+        if name:
+            found[name] = found.get(name, ()) + tuple([trimmed for text in texts if (trimmed := text.strip())])
+    return found
+
+
+def any_attributes(response: Any) -> dict[str, tuple[str, ...]]:  # noqa: ANN401  the library has no types
+    """As the library reads them."""
+    return {name: tuple(map(_text, values)) for name, values in response.get_attributes().items()}
 
 
 def _settings(sp: saml.ServiceProvider, idp: saml.IdentityProviderMetadata) -> dict[str, Any]:

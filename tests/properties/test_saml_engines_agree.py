@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from gateway.errors import GatewayError
-from gateway.idp.second_opinion import Python3Saml
+from gateway.idp.second_opinion import Python3Saml, _Response, any_attributes, plain_attributes
 from gateway.protocol.saml import verify_response
 from gateway.protocol.saml.signature import read_signature, verify_signature
 from gateway.protocol.saml.times import read_instant, write_instant
@@ -134,3 +134,39 @@ def test_both_engines_read_the_same_identity_from_any_good_message(
 def test_an_instant_survives_writing_and_reading(instant: datetime) -> None:
     aware = instant.replace(tzinfo=UTC)
     assert aware - read_instant(write_instant(aware)) < timedelta(seconds=1)
+
+
+VALUES = st.lists(
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "\n x ",
+            "a",
+            "b &amp; c",
+            "<saml:NameID>n</saml:NameID>",
+            " <saml:NameID Format='f'> n </saml:NameID>",
+            "<x/>",
+            "t<x>u</x>v",
+        ]
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=400, deadline=None, database=None)
+@given(st.lists(st.tuples(st.sampled_from(["groups", "email", ""]), VALUES), max_size=4), st.sampled_from(["AttributeValue", "Other"]))
+def test_attributes_that_are_texts_are_read_as_the_library_reads_them(attributes: list[tuple[str, list[str]]], tag: str) -> None:
+    statement = "".join(
+        f'<saml:Attribute Name="{name}">{"".join(f"<saml:{tag}>{value}</saml:{tag}>" for value in values)}</saml:Attribute>'
+        for name, values in attributes
+    )
+    namespaces = " ".join(
+        f'xmlns:{prefix}="urn:oasis:names:tc:SAML:2.0:{name}"' for prefix, name in (("samlp", "protocol"), ("saml", "assertion"))
+    )
+    inside = f"<saml:Assertion><saml:AttributeStatement>{statement}</saml:AttributeStatement></saml:Assertion>"
+    response = _Response(ENGINE._settings, f"<samlp:Response {namespaces}>{inside}</samlp:Response>".encode())
+    plain = plain_attributes(response)
+    texts_only = tag == "Other" or not any("<" in value for _, values in attributes for value in values)
+    assert (plain is not None) == texts_only
+    assert plain in (None, any_attributes(response))
