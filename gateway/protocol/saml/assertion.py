@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -53,7 +53,7 @@ def check_version(element: Element) -> None:
 
 def check_issuer(element: Element, entity_id: str, *, required: bool) -> None:
     """Issued by the configured entity; an assertion must say so, a Response may (Core §2.3.3, Profiles §4.1.4.2). Raises `SamlIssuer`."""
-    issuers = list(element.iterchildren(names.ISSUER))
+    issuers = xml.children(element, names.ISSUER)
     if len(issuers) > 1 or (required and not issuers):
         raise SamlIssuer(f"{len(issuers)} issuers of {xml.local_name(element)}")
     if issuers and xml.leaf_text(issuers[0], SamlIssuer).strip(BLANKS) != entity_id:
@@ -78,16 +78,16 @@ def proof_id(element: Element, issuer: str) -> str:
     return hashlib.sha256(f"{issuer}\n{identifier}".encode()).hexdigest()
 
 
-def read_subject(assertion: Element) -> Element:
-    """The one Subject (Core §2.4.1). Raises `SamlSubject`."""
-    return one_child(assertion, names.SUBJECT, SamlSubject)
+def read_subject(content: Iterable[Element]) -> Element:
+    """The one Subject of an assertion (Core §2.4.1). Raises `SamlSubject`."""
+    return one_child(content, names.SUBJECT, SamlSubject)
 
 
 def bearer_confirmations(subject: Element) -> tuple[Element, ...]:
     """The SubjectConfirmationData of every bearer confirmation (Profiles §3.3). Raises `SamlSubject` when there is none."""
     found = tuple(
         one_child(confirmation, names.SUBJECT_CONFIRMATION_DATA, SamlSubject)
-        for confirmation in subject.iterchildren(names.SUBJECT_CONFIRMATION)
+        for confirmation in xml.children(subject, names.SUBJECT_CONFIRMATION)
         if confirmation.get("Method") == names.BEARER
     )
     if not found:
@@ -121,18 +121,18 @@ def check_confirmation(data: Element, *, acs_url: str, request_id: str, moment: 
         raise SamlTimes(f"the subject confirmation ended at {data.get('NotOnOrAfter')}")
 
 
-def check_conditions(assertion: Element, *, audience: str, moment: Moment) -> None:
+def check_conditions(content: Iterable[Element], *, audience: str, moment: Moment) -> None:
     """Exactly one Conditions, of known kinds, in time, with us in every audience (Core §2.5.1).
 
     Raises `SamlConditions`, `SamlTimes`, `SamlAudience`.
     """
-    conditions = one_child(assertion, names.CONDITIONS, SamlConditions)
+    conditions = one_child(content, names.CONDITIONS, SamlConditions)
     children = [*conditions]
     unknown = [xml.local_name(child) for child in children if child.tag not in KNOWN_CONDITIONS]
     if unknown:
         raise SamlConditions(f"conditions that are not understood: {', '.join(unknown)[:120]}")
     check_validity(conditions, moment)
-    check_audience([child for child in children if child.tag == names.AUDIENCE_RESTRICTION], audience)
+    check_audience(xml.children(children, names.AUDIENCE_RESTRICTION), audience)
 
 
 def check_validity(conditions: Element, moment: Moment) -> None:
@@ -151,14 +151,14 @@ def check_audience(restrictions: Sequence[Element], audience: str) -> None:
     if not restrictions:
         raise SamlAudience("no AudienceRestriction")
     for restriction in restrictions:
-        named = [xml.leaf_text(one, SamlAudience).strip(BLANKS) for one in restriction.iterchildren(names.AUDIENCE)]
+        named = [xml.leaf_text(one, SamlAudience).strip(BLANKS) for one in xml.children(restriction, names.AUDIENCE)]
         if audience not in named:
             raise SamlAudience(f"meant for {', '.join(map(ascii, named))[:200] or 'nobody'}")
 
 
-def check_authn_statement(assertion: Element, moment: Moment) -> Element:
+def check_authn_statement(content: Iterable[Element], moment: Moment) -> Element:
     """Exactly one AuthnStatement, not of the future, its session not over (Core §2.7.2). Raises `SamlMalformed`, `SamlTimes`."""
-    statement = one_child(assertion, names.AUTHN_STATEMENT, SamlMalformed)
+    statement = one_child(content, names.AUTHN_STATEMENT, SamlMalformed)
     if moment.is_before(read_instant(statement.get("AuthnInstant"))):
         raise SamlTimes("signed in in the future")
     ends = read_optional_instant(statement.get("SessionNotOnOrAfter"))
@@ -176,7 +176,7 @@ def check_authn_context(statement: Element, wanted: Sequence[str] | None) -> Non
     """The method of sign-in is one of those that were asked for; None: any will do (Core §3.3.2.2.1). Raises `SignInTooWeak`."""
     if wanted is None:
         return
-    contexts = [one for context in statement.iterchildren(names.AUTHN_CONTEXT) for one in context.iterchildren(names.AUTHN_CONTEXT_CLASS)]
+    contexts = [one for context in xml.children(statement, names.AUTHN_CONTEXT) for one in xml.children(context, names.AUTHN_CONTEXT_CLASS)]
     used = [xml.leaf_text(one, SamlMalformed).strip(BLANKS) for one in contexts]
     if len(used) != 1 or used[0] not in wanted:
         raise SignInTooWeak(f"signed in by {', '.join(used)[:120]!r}")
@@ -194,9 +194,9 @@ def check_sign_in_time(statement: Element, *, asked_at: datetime | None, max_age
         raise SignInTooOld(f"signed in at {signed_in.isoformat()}, which is longer ago than max_age")
 
 
-def one_child(parent: Element, tag: str, error: type[SamlError]) -> Element:
+def one_child(parent: Iterable[Element], tag: str, error: type[SamlError]) -> Element:
     """The only child of that name. Raises `error`."""
-    found = list(parent.iterchildren(tag))
+    found = xml.children(parent, tag)
     if len(found) != 1:
-        raise error(f"{len(found)} children {tag.rpartition('}')[2]} in {xml.local_name(parent)}")
+        raise error(f"{len(found)} {tag.rpartition('}')[2]} where one is expected")
     return found[0]

@@ -6,6 +6,8 @@ A text is taken whole or the response is refused: a comment or an element inside
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Final
 
 from gateway.errors import SamlAttribute, SamlNameId
 from gateway.model import Claims, JsonValue
@@ -13,6 +15,8 @@ from gateway.noun import noun
 from gateway.protocol.saml import names, xml
 from gateway.protocol.saml.opinion import Reading
 from gateway.protocol.saml.xml import BLANKS, Element
+
+SUBJECT_NAMES: Final = frozenset({names.NAME_ID, names.ENCRYPTED_ID})
 
 
 @noun
@@ -34,9 +38,9 @@ class Attribute:
     values: tuple[str, ...]
 
 
-def read_name_id(subject: Element, sp_entity_id: str) -> NameId:
+def read_name_id(subject: Iterable[Element], sp_entity_id: str) -> NameId:
     """The one NameID: not blank, not padded, not another service provider's (SAML Core §2.2.2). Raises `SamlNameId`."""
-    found = list(subject.iterchildren(names.NAME_ID, names.ENCRYPTED_ID))
+    found = [child for child in subject if child.tag in SUBJECT_NAMES]
     if len(found) != 1 or found[0].tag != names.NAME_ID:
         raise SamlNameId(f"{len(found)} names of the subject, or an encrypted one")
     name_id = found[0]
@@ -53,17 +57,22 @@ def read_name_id(subject: Element, sp_entity_id: str) -> NameId:
     )
 
 
-def read_attributes(assertion: Element) -> tuple[Attribute, ...]:
+_contents_of_values = xml.path("saml:Attribute/saml:AttributeValue/node()", saml=names.ASSERTION)
+
+
+def read_attributes(content: Iterable[Element]) -> tuple[Attribute, ...]:
     """Every attribute, those of one Name merged in document order. Raises `SamlAttribute`."""
     found: dict[str, Attribute] = {}
-    for statement in assertion.iterchildren(names.ATTRIBUTE_STATEMENT):
-        for element in statement:
+    for statement in xml.children(content, names.ATTRIBUTE_STATEMENT):
+        elements = [*statement]
+        texts = iter(plain_texts(statement, sum(map(len, elements))) or any_texts(elements))
+        for element in elements:
             if element.tag != names.ATTRIBUTE:
                 raise SamlAttribute(f"{xml.local_name(element)} in the AttributeStatement")
             name = element.get("Name")
             if not name:
                 raise SamlAttribute("an attribute without a Name")
-            values = tuple([read_value(value) for value in element])
+            values = tuple(islice(texts, len(element)))
             before = found.get(name)
             found[name] = Attribute(
                 name=name,
@@ -71,6 +80,19 @@ def read_attributes(assertion: Element) -> tuple[Attribute, ...]:
                 values=before.values + values if before else values,
             )
     return tuple(found.values())
+
+
+def plain_texts(statement: Element, expected: int) -> list[str] | None:
+    """What `any_texts` gives, asked for at once; None where not each of the `expected` values is one text: empty, or with elements."""
+    contents = _contents_of_values(statement)
+    if len(contents) != expected or not {*map(type, contents)} <= {str}:
+        return None
+    return [one.strip(BLANKS) for one in contents]
+
+
+def any_texts(attributes: Iterable[Element]) -> list[str]:
+    """The values of all of them, in document order. Raises `SamlAttribute`."""
+    return [read_value(value) for attribute in attributes for value in attribute]
 
 
 def read_value(value: Element) -> str:

@@ -66,19 +66,19 @@ def verify_response(  # noqa: PLR0913  every one of them decides
     check_status(root)
     proven = verify_signatures(root, sp=sp, idp=idp)
     check_envelope(proven, sp, moment)
-    assertion = proven.assertion
+    assertion, content = proven.assertion, [*proven.assertion]
     check_version(assertion)
     mark = proof_id(assertion, sp.idp_entity_id)
     check_issuer(assertion, sp.idp_entity_id, required=True)
     issued = check_issue_instant(assertion, moment)
-    subject = read_subject(assertion)
+    subject = read_subject(content)
     confirmations = bearer_confirmations(subject)
     check_in_response_to(proven.envelope, confirmations, sent.id)
     check_confirmations(confirmations, acs_url=sp.acs_url, request_id=sent.id, moment=moment)
-    check_conditions(assertion, audience=sp.entity_id, moment=moment)
-    statement = check_authn_statement(assertion, moment)
+    check_conditions(content, audience=sp.entity_id, moment=moment)
+    statement = check_authn_statement(content, moment)
     name_id = read_name_id(subject, sp.entity_id)
-    attributes = read_attributes(assertion)
+    attributes = read_attributes(content)
     if sp.second_opinion:
         check_agreement(reading_of(name_id, attributes), second_opinion(proven.evidence))
     check_authn_context(statement, sp.authn_contexts)
@@ -126,7 +126,7 @@ def check_status(root: Element) -> None:
 
     Looked at before any signature: a refusal carries no assertion and often no signature, and can only lead to a refusal here.
     """
-    codes = [code for status in root.iterchildren(names.STATUS) for code in status.iterchildren(names.STATUS_CODE)]
+    codes = [code for status in xml.children(root, names.STATUS) for code in xml.children(status, names.STATUS_CODE)]
     if len(codes) != 1:
         raise SamlMalformed(f"{len(codes)} status codes")
     if codes[0].get("Value") != names.SUCCESS:
