@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Generic, TypeVar
 
@@ -70,9 +70,19 @@ class VirtualProxy:
     strength: Strength
     overrides: Overrides | None = None
     network_defaults: tuple[NetworkDefault, ...] = ()
+    _matched: Mapping[str, Node] = field(init=False, repr=False, compare=False)
+    """What `match` finds for that which a node's proxy says of itself."""
+
+    def __post_init__(self) -> None:
+        said = [f"{name}{self.prefix}/" if self.prefix else name for name in self.nodes]
+        matched = {uri: self._match(AuthModuleRedirect(target_id="", proxy_rest_uri=uri)) for uri in said}
+        object.__setattr__(self, "_matched", matched)
 
     def match(self, redirect: AuthModuleRedirect) -> Node:
         """The node that the redirect names. Raises `UnknownNode`."""
+        return self._matched.get(redirect.proxy_rest_uri) or self._match(redirect)
+
+    def _match(self, redirect: AuthModuleRedirect) -> Node:
         return match_node(redirect, [route.node for route in self.nodes.values()], self.prefix)
 
     def rules(self, provider: Provider) -> Rules:

@@ -22,6 +22,7 @@ PURPOSE: Final = "browser handle"
 LONGEST: Final = 80
 """Characters of the sealed cookie."""
 KEPT_FOR: Final = timedelta(days=30)
+_KEPT_SECONDS: Final = int(KEPT_FOR.total_seconds())
 SIZE: Final = 16
 
 _PLAIN: Final = re.compile(rb"([A-Za-z0-9_-]{22})(\.out)?")
@@ -45,14 +46,15 @@ class BrowserCookie:
 
     @property
     def name(self) -> str:
-        return ("__Host-" if self.secure else "") + "qgw-browser"
+        return "__Host-qgw-browser" if self.secure else "qgw-browser"
 
     def read(self, cookies: Mapping[str, str]) -> Handle | None:
         """What this browser shows; None: nothing, or nothing that a key of ours has sealed."""
-        if self.name not in cookies:
+        name = self.name
+        if name not in cookies:
             return None
         try:
-            match = _PLAIN.fullmatch(self.sealer.open(cookies[self.name], context=self.name))
+            match = _PLAIN.fullmatch(self.sealer.open(cookies[name], context=name))
         except BrowserError:
             return None
         return None if match is None else Handle(match[1].decode(), signed_out=match[2] is not None)
@@ -63,10 +65,9 @@ class BrowserCookie:
 
     def issue(self, handle: Handle) -> str:
         """The Set-Cookie value, sealed anew with the key of now."""
-        plain = handle.value + (".out" if handle.signed_out else "")
-        value = self.sealer.seal(plain.encode(), context=self.name, nonce=self.entropy.token(NONCE_SIZE))
-        flag = "; Secure" if self.secure else ""
-        return f"{self.name}={value}; Path=/; Max-Age={int(KEPT_FOR.total_seconds())}; HttpOnly; SameSite=Lax{flag}"
+        plain, name = handle.value + (".out" if handle.signed_out else ""), self.name
+        value = self.sealer.seal(plain.encode(), context=name, nonce=self.entropy.token(NONCE_SIZE))
+        return f"{name}={value}; Path=/; Max-Age={_KEPT_SECONDS}; HttpOnly; SameSite=Lax{'; Secure' if self.secure else ''}"
 
 
 def signed_out(handle: Handle) -> Handle:
