@@ -40,7 +40,8 @@ class Lines(structlog.BoundLoggerBase):
         """By way of the steps, where lines of this level are written at all."""
         if LEVELS[level] < self._logger.least:
             return
-        line: Any = {**self._context, **fields, "event": event}
+        line: Any = {**self._context, **fields} if self._context else fields
+        line["event"] = event
         for step in self._processors:
             line = step(self._logger, level, line)
         self._logger.write(line)

@@ -106,7 +106,9 @@ class Metrics:
             self.registry, "qlikgw_http_requests_total", "Requests by route, method and status", "route", "method", "status"
         )
         self.seconds = Durations(self.registry, "qlikgw_http_request_duration_seconds", "Time to answer", "route")
-        self.shed = counter("qlikgw_requests_shed_total", "Requests turned away because the gateway was behind with its work", "endpoint")
+        self.shed = Counts(
+            self.registry, "qlikgw_requests_shed_total", "Requests turned away because the gateway was behind with its work", "endpoint"
+        )
         self.limited = counter("qlikgw_requests_limited_total", "Requests refused by a configured limit", "limit")
         self.unlimited = counter(
             "qlikgw_client_limits_skipped_total", "Requests that no limit per client could count: forwarded by a proxy that nobody named"

@@ -20,7 +20,6 @@ from gateway.web.context import SERVICES, TRAIL, Trail
 SERVER: Final = "qlikgw"
 MOST_KINDS: Final = 256
 """Of first lines and of pages' headers that are kept as text."""
-_LINE_ENDERS: Final = ("\r", "\n", "\0")
 
 
 def lines_of(headers: Mapping[str, str]) -> str:
@@ -30,7 +29,7 @@ def lines_of(headers: Mapping[str, str]) -> str:
 
 def _line(name: str, value: str) -> str:
     """The last look at a value, which is visible ASCII since long before: it cannot end its line (RFC 9110 §5.5)."""
-    if any(ender in value for ender in _LINE_ENDERS):
+    if "\r" in value or "\n" in value or "\0" in value:
         raise ValueError(f"{name} would end its line")
     return f"{name}: {value}\r\n"
 

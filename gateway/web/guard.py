@@ -92,7 +92,7 @@ class Guard:
 
     def _overloaded(self, endpoint: Endpoint) -> Overloaded:
         pressure = self.pressure
-        self.journal.metrics.shed.labels(endpoint).inc()
+        self.journal.metrics.shed.add(endpoint.value)
         behind = max(pressure.standing(), pressure.overdue())
         state = f"{behind:.3f} s behind, {pressure.queue():.3f} s in the queue, {pressure.in_hand} requests in hand"
         self._tell("shedding", endpoint=endpoint.value, state=state)

@@ -95,7 +95,7 @@ class MailSearch:
 
 MOST_ERROR_PAGES: Final = 256
 """That are kept, without what differs from one answer to the next."""
-_GAPS: Final = tuple(token_hex(16) for _ in range(3))
+_REFERENCE, _MACHINE_TIME, _TIME = _GAPS = tuple(token_hex(16) for _ in range(3))
 """Stand for reference and time in an error page that is kept. Nobody can guess them, so no text of others is taken for one."""
 _STILL: Final = policy("form-action 'none'", "frame-ancestors 'none'")
 _OWN_FORM: Final = policy("form-action 'self'", "frame-ancestors 'none'")
@@ -110,10 +110,15 @@ def error_page(
     error: type[GatewayError], *, correlation_id: str, now: datetime, ways: Ways | None = None, rule: RefusingRule | None = None
 ) -> Page:
     """Why it goes no further, what to do, who can mend it, and what to quote. With `ways`, also the start-again page."""
-    time = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    fillings = dict(zip(_GAPS, (escape(correlation_id), f"{time.replace(' ', 'T')}Z", f"{time} UTC"), strict=True))
+    time = _to_the_second(int(now.timestamp()))
+    fillings = {_REFERENCE: escape(correlation_id), _MACHINE_TIME: f"{time.replace(' ', 'T')}Z", _TIME: f"{time} UTC"}
     pieces = _error_page_around_gaps(error, ways, rule)  # type: ignore[arg-type]  # mypy holds no class for hashable
     return Page(html="".join([fillings.get(piece, piece) for piece in pieces]), csp=_STILL)
+
+
+@lru_cache(maxsize=1)
+def _to_the_second(second: int) -> str:
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 @lru_cache(maxsize=MOST_ERROR_PAGES)
@@ -122,9 +127,8 @@ def _error_page_around_gaps(error: type[GatewayError], ways: Ways | None, rule: 
 
     In ASCII, which is sent as it is; its style sheet is (a test compares its hash), and elsewhere references stand for the rest.
     """
-    reference, machine_time, time = _GAPS
-    who = WHO_CAN_FIX_IT[error.blame]
-    html = render("error", error=error, who=who, ways=ways, rule=rule, correlation_id=reference, machine_time=machine_time, time=time)
+    gaps = {"correlation_id": _REFERENCE, "machine_time": _MACHINE_TIME, "time": _TIME}
+    html = render("error", error=error, who=WHO_CAN_FIX_IT[error.blame], ways=ways, rule=rule, **gaps)
     return re.split(f"({'|'.join(_GAPS)})", html.encode("ascii", "xmlcharrefreplace").decode())
 
 

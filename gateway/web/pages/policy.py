@@ -14,13 +14,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from gateway.errors import InternalError
+from gateway.noun import noun
 
 HERE: Final = Path(__file__).parent
 STYLE: Final = (HERE / "style.css").read_text("utf-8")
@@ -44,7 +45,7 @@ _ADDRESS: Final = re.compile(r"(?:https?://|/(?![/\\]))[^\x00-\x20\x7f]*", re.IG
 _ORIGIN: Final = re.compile(r"(https?:)//([a-z0-9.-]+(?::[0-9]+)?|(\[[0-9a-f:.]+\])(?::[0-9]+)?)(?=[/?#]|$)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Page:
     """One page as the browser gets it, and the policy that it is shown under."""
 
