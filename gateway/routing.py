@@ -74,7 +74,8 @@ class VirtualProxy:
     """What `match` finds for that which a node's proxy says of itself."""
 
     def __post_init__(self) -> None:
-        said = [f"{name}{self.prefix}/" if self.prefix else name for name in self.nodes]
+        names = [route.node.name for route in self.nodes.values()]
+        said = [f"{name}{self.prefix}/" if self.prefix else name for name in names]
         matched = {uri: self._match(AuthModuleRedirect(target_id="", proxy_rest_uri=uri)) for uri in said}
         object.__setattr__(self, "_matched", matched)
 
