@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -19,24 +19,26 @@ from gateway.web.context import SERVICES, TRAIL, Trail
 
 SERVER: Final = "qlikgw"
 MOST_KINDS: Final = 256
-"""Of first lines and of pages' headers that are kept as text."""
+"""Of first lines and of pages' headers that are kept as they are sent."""
+_IN_LINES: Final = bytes({*range(256)} - {*range(32), 127} | {9})
+"""What a line may hold: no control character but a tab."""
 
 
-def lines_of(headers: Mapping[str, str]) -> str:
-    """Headers that many answers have, as they are sent."""
-    return "".join([_line(name, value) for name, value in headers.items()])
+def lines_of(headers: Sequence[tuple[str, str]]) -> bytes:
+    """Headers as they are sent.
 
-
-def _line(name: str, value: str) -> str:
-    """The last look at a value, which is visible ASCII since long before: it cannot end its line (RFC 9110 §5.5)."""
-    if "\r" in value or "\n" in value or "\0" in value:
-        raise ValueError(f"{name} would end its line")
-    return f"{name}: {value}\r\n"
+    The last look at their values, which are visible ASCII since long before: no control character ends a line or hides in it
+    (RFC 9110 §5.5). Raises `ValueError`.
+    """
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers]).encode()
+    if lines.translate(None, _IN_LINES) != b"\r\n" * len(headers):
+        raise ValueError("a header holds a control character")
+    return lines
 
 
 STANDING: Final = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
-_OF_NO_PAGE: Final = lines_of({**STANDING, **pages.ANSWER_HEADERS})
-_OF_JSON: Final = _OF_NO_PAGE + lines_of({"Content-Type": "application/json; charset=utf-8"})
+_OF_NO_PAGE: Final = lines_of([*STANDING.items(), *pages.ANSWER_HEADERS.items()])
+_OF_JSON: Final = _OF_NO_PAGE + lines_of([("Content-Type", "application/json; charset=utf-8")])
 
 
 class Answer:
@@ -47,7 +49,7 @@ class Answer:
 
     __slots__ = ("_body", "_standing", "headers", "keep_alive", "status")
 
-    def __init__(self, status: int, standing: str, *headers: tuple[str, str], body: bytes = b"") -> None:
+    def __init__(self, status: int, standing: bytes, *headers: tuple[str, str], body: bytes = b"") -> None:
         """`standing`: its first headers, by `lines_of`."""
         self.status, self._standing, self._body = status, standing, body
         self.headers = [*headers]
@@ -62,27 +64,27 @@ class Answer:
         """Send it. Raises `ConnectionError` where nobody takes it any more."""
         if self.keep_alive is None:
             self.keep_alive = request.keep_alive
-        own = "".join([_line(name, value) for name, value in self.headers])
-        date, size = _date(int(time.time())), len(self._body)
-        head = f"{_beginning(request.version, self.status, self.keep_alive)}{self._standing}{own}{date}Content-Length: {size}\r\n\r\n"
-        await request.writer.write_eof(head.encode() if request.method == "HEAD" else head.encode() + self._body)
+        beginning, own, date = _beginning(request.version, self.status, self.keep_alive), lines_of(self.headers), _date(int(time.time()))
+        body = b"" if request.method == "HEAD" else self._body
+        size = len(self._body)
+        await request.writer.write_eof(b"%b%b%b%bContent-Length: %d\r\n\r\n%b" % (beginning, self._standing, own, date, size, body))
 
     async def write_eof(self) -> None:
         """Nothing is left to be sent."""
 
 
 @lru_cache(maxsize=MOST_KINDS)
-def _beginning(version: HttpVersion, status: int, keep_alive: bool) -> str:  # noqa: FBT001
+def _beginning(version: HttpVersion, status: int, keep_alive: bool) -> bytes:  # noqa: FBT001
     """The first line, and the header that says what becomes of the connection, where its version does not (RFC 9112 §9.3)."""
-    line = f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
+    line = f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n".encode()
     if keep_alive:
-        return line + ("Connection: keep-alive\r\n" if version == HttpVersion10 else "")
-    return line + ("Connection: close\r\n" if version == HttpVersion11 else "")
+        return line + (b"Connection: keep-alive\r\n" if version == HttpVersion10 else b"")
+    return line + (b"Connection: close\r\n" if version == HttpVersion11 else b"")
 
 
 @lru_cache(maxsize=1)
-def _date(second: int) -> str:
-    return f"Date: {formatdate(second, usegmt=True)}\r\n"
+def _date(second: int) -> bytes:
+    return f"Date: {formatdate(second, usegmt=True)}\r\n".encode()
 
 
 def redirect_response(request: web.BaseRequest, location: str) -> Answer:
@@ -96,9 +98,9 @@ def page_response(page: pages.Page, status: int = 200, *headers: tuple[str, str]
 
 
 @lru_cache(maxsize=MOST_KINDS)
-def _of_pages(csp: str, referrer: str, in_frames: bool) -> str:  # noqa: FBT001
+def _of_pages(csp: str, referrer: str, in_frames: bool) -> bytes:  # noqa: FBT001
     headers = pages.security_headers(pages.Page(html="", csp=csp, referrer=referrer, in_frames=in_frames))
-    return lines_of(STANDING | headers | {"Content-Type": "text/html; charset=utf-8"})
+    return lines_of([*(STANDING | headers | {"Content-Type": "text/html; charset=utf-8"}).items()])
 
 
 def empty_response() -> Answer:
@@ -109,7 +111,7 @@ def empty_response() -> Answer:
 def public_response(text: str, content_type: str) -> Answer:
     """What anybody may read, and keep for five minutes."""
     headers = STANDING | {"Cache-Control": "max-age=300", "Content-Type": f"{content_type}; charset=utf-8"}
-    return Answer(200, lines_of(headers), body=text.encode())
+    return Answer(200, lines_of([*headers.items()]), body=text.encode())
 
 
 def error_response(request: web.BaseRequest, error: GatewayError) -> Answer:
