@@ -157,7 +157,7 @@ class LogJournal:
 
     def _dropped(self, event: SignInDropped) -> None:
         """A count and no line: once the index is full, there is one with every login."""
-        self.metrics.dropped.labels(event.virtual_proxy).inc()
+        self.metrics.dropped.add(event.virtual_proxy)
 
     def _logout_refused(self, event: LogoutRefused) -> None:
         self.metrics.refused_logouts.labels(event.idp or "", event.code).inc()

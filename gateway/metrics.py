@@ -97,7 +97,9 @@ class Metrics:
         self.left_sessions = counter(
             "qlikgw_qlik_session_end_failures_total", "Requests to end a user's sessions that failed", "vp", "node", "code"
         )
-        self.dropped = counter("qlikgw_sign_ins_dropped_total", "Sign-ins that had to make room in the full index of sign-ins", "vp")
+        self.dropped = Counts(
+            self.registry, "qlikgw_sign_ins_dropped_total", "Sign-ins that had to make room in the full index of sign-ins", "vp"
+        )
         self.refused_logouts = counter("qlikgw_logouts_refused_total", "Messages about a logout that were refused", "idp", "code")
 
     def _of_requests(self) -> None:

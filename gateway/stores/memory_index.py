@@ -7,8 +7,9 @@ asks the nodes by the user's name, is the way that is left.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from struct import Struct
 from typing import Final, TypeAlias
 
 from gateway.events import SignInDropped
@@ -25,6 +26,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SMALL: Final = (1 << 60) - 1
 """Numbers up to this one take a third less memory than those beyond."""
+_WAYS: Final = 5
+"""By which an entry is found, at most."""
+_TAIL: Final = Struct(f">{_WAYS}QQ")
 _END_BYTES: Final = 8
 _Way: TypeAlias = tuple[str | None, ...]
 _Plain: TypeAlias = tuple[str, str, str, str, str, str, str | None, str, str, str | None, int, int]
@@ -49,9 +53,11 @@ class MemorySessionIndex:
     async def remember(self, entry: SignedIn) -> None:
         plain = _plain(entry)
         ways = _ways(plain)
-        for number in self._led_to(ways[0]):
-            self._remove(number)
-        of_user = self._add(_packed(plain), ways)
+        keys = [_hash(way) for way in ways]
+        if keys[0] in self._found_by:
+            for number in self._led_to(ways[0]):
+                self._remove(number)
+        of_user = self._add(plain, keys)
         if len(of_user) > EACH:
             self._remove(of_user[0])
         self._make_room()
@@ -86,17 +92,14 @@ class MemorySessionIndex:
         return tuple(entry for entry in entries if entry.expires_at > now)
 
     def _led_to(self, way: _Way) -> dict[int, _Plain]:
-        numbers = self._found_by.get(_hash(way))
-        if numbers is None:
-            return {}
+        numbers = self._found_by.get(_hash(way), ())
         return {number: plain for number in numbers if way in _ways(plain := _unpacked(self._entries[number]))}
 
-    def _add(self, packed: bytes, ways: tuple[_Way, ...]) -> tuple[int, ...]:
+    def _add(self, plain: _Plain, keys: Sequence[int]) -> tuple[int, ...]:
         """Gives what the second way, that of the user, leads to."""
         number, self._next = self._next, self._next + 1
-        self._entries[number] = packed
+        self._entries[number] = _packed(plain, keys)
         found_by, alone = self._found_by, (number,)
-        keys = [_hash(way) for way in ways]
         for key in keys:
             found_by[key] = (*found_by[key], number) if key in found_by else alone
         return found_by[keys[1]]
@@ -115,10 +118,13 @@ class MemorySessionIndex:
             self._remove(self._oldest)
 
     def _remove(self, number: int) -> None:
-        for key in map(_hash, _ways(_unpacked(self._entries.pop(number)))):
-            others = tuple(other for other in self._found_by.pop(key, ()) if other != number)
-            if others:
-                self._found_by[key] = others
+        found_by, alone = self._found_by, (number,)
+        for key in _keys(self._entries.pop(number)):
+            numbers = found_by.get(key, ())
+            if numbers == alone:
+                del found_by[key]
+            elif number in numbers:
+                found_by[key] = tuple([other for other in numbers if other != number])
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -142,9 +148,9 @@ def _plain(entry: SignedIn) -> _Plain:
     )
 
 
-def _packed(plain: _Plain) -> bytes:
-    """With its end behind it once more, where it is told without unpacking."""
-    return marshal.dumps(plain) + plain[-1].to_bytes(_END_BYTES)
+def _packed(plain: _Plain, keys: Sequence[int]) -> bytes:
+    """With what it takes to put it away behind it, to be told without unpacking: what it is found by, and its end."""
+    return marshal.dumps(plain) + _TAIL.pack(keys[0], *keys[-_WAYS + 1 :], plain[-1])
 
 
 def _unpacked(packed: bytes) -> _Plain:
@@ -154,6 +160,11 @@ def _unpacked(packed: bytes) -> _Plain:
 
 def _end(packed: bytes) -> int:
     return int.from_bytes(packed[-_END_BYTES:])
+
+
+def _keys(packed: bytes) -> tuple[int, ...]:
+    """One may come twice."""
+    return _TAIL.unpack_from(packed, len(packed) - _TAIL.size)[:-1]
 
 
 def _entry(plain: _Plain) -> SignedIn:
