@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from gateway.errors import AccessDenied, ExpressionFailed
@@ -29,6 +29,13 @@ class AccessRule:
     expression: Expression
     denies: bool = False
     message: str | None = None
+    reads_user: bool = field(init=False, repr=False, compare=False)
+    reads_overage: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What it does not name is not worked out for it."""
+        object.__setattr__(self, "reads_user", _USER.search(self.expression.source) is not None)
+        object.__setattr__(self, "reads_overage", "groups_overage" in self.expression.source)
 
 
 def check_access(rules: Sequence[AccessRule], subject: Subject, user: QlikUser, *, idp: str) -> None:
@@ -54,15 +61,13 @@ def _check_rule(rule: AccessRule, inputs: Inputs) -> None:
 
 
 def _inputs(rules: Sequence[AccessRule], subject: Subject, user: QlikUser, idp: str) -> Inputs:
-    """What no rule names is not worked out."""
-    named = " ".join([rule.expression.source for rule in rules])
     data: dict[str, object] = {"claims": subject.claims, "idp": idp}
     large = subject.large
     if subject.name_id is not None:
         data["name_id"] = subject.name_id
-    if "groups_overage" in named:
+    if any(rule.reads_overage for rule in rules):
         data["groups_overage"] = subject.groups_overage
-    if _USER.search(named):
+    if any(rule.reads_user for rule in rules):
         data |= {"user.directory": user.directory, "user.id": user.user_id, "user.attributes": _by_name(user)}
         large = large or _is_large(user)
     return Inputs(Scope.ACCESS, data, large=large)

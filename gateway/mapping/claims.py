@@ -39,6 +39,7 @@ _SAML_GROUPS: Final = frozenset(
     {"http://schemas.microsoft.com/ws/2008/06/identity/claims/groups", "http://schemas.xmlsoap.org/claims/Group", "groups"}
 )
 """The attributes that groups arrive in, unless a pointer does; the last is the short name that presets give them."""
+_NOTHING: Final = frozenset[str]()
 _LIKE_GROUPS: Final = re.compile("group|role|member", re.IGNORECASE)
 """How claims are called that groups may arrive in under a name of the administrators' own, or as roles."""
 _MULTILINE: Final = frozenset({("address", "formatted"), ("address", "street_address")})
@@ -71,19 +72,31 @@ def read_claims(claims: Claims) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
 
 def are_plain_texts(values: Sequence[object]) -> bool:
     """Whether there are values, and all are short, printable texts, as groups usually are: told at once, for there may be hundreds."""
-    try:
-        together = "".join(cast("Sequence[str]", values))
-    except TypeError:
-        return False
-    if not together.isprintable() or not together:
+    together = _printable(values)
+    if together is None:
         return False
     return len(together) <= _SHORT or max(map(len, cast("Sequence[str]", values))) <= _SHORT
 
 
+def _printable(values: Sequence[object]) -> str | None:
+    """All in one, where all are printable texts, and not all of them empty."""
+    try:
+        together = "".join(cast("Sequence[str]", values))
+    except TypeError:
+        return None
+    return together if together and together.isprintable() else None
+
+
 def weigh(texts: Collection[str]) -> tuple[int, int]:
     """How many bytes of UTF-8 the longest text, and all together have at most; told from their lengths."""
-    if (together := "".join(texts)).isascii():
-        return max(map(len, texts), default=0), len(together)
+    return _weigh(texts, "".join(texts))
+
+
+def _weigh(texts: Collection[str], together: str) -> tuple[int, int]:
+    if not texts:
+        return 0, 0
+    if together.isascii():
+        return max(map(len, texts)), len(together)
     lengths = [len(text) if text.isascii() else 4 * len(text) for text in texts]
     return max(lengths), sum(lengths)
 
@@ -119,11 +132,14 @@ class _Gate:
                 nodes += len(cast("list[str]", value))
             elif not (value is None or kind is bool or (kind is int and _SMALLEST <= cast("int", value) <= _LARGEST)):
                 return None
-        if depth >= MAX_DEPTH or self.nodes + nodes > MAX_NODES or not are_plain_texts(texts):
+        if depth >= MAX_DEPTH or self.nodes + nodes > MAX_NODES or (together := _printable(texts)) is None:
+            return None
+        longest, total = _weigh(texts, together)
+        if longest > _SHORT and max(map(len, texts)) > _SHORT:
             return None
         self.nodes += nodes
-        self._measure(texts)
-        return {name: value.copy() if isinstance(value, list) else value for name, value in members.items()}
+        self._add(longest, total)
+        return {name: value.copy() if type(value) is list else value for name, value in members.items()}
 
     def copied(self, members: Claims, path: tuple[str, ...], depth: int) -> dict[str, JsonValue]:
         self._count(path, depth)
@@ -149,7 +165,7 @@ class _Gate:
                 return value.copy()
             return [self._copy(item, path, depth + 1) for item in value if self._fits(item, path)]
         self._count(path, depth)
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, (bool, int, float)):
             return value
         raise ClaimsRefused(f"claim {show(path)} is no JSON value")
 
@@ -172,8 +188,11 @@ class _Gate:
             raise ClaimsRefused(f"the name of a member of {show(path) or 'the claims'} holds {fault}")
 
     def _measure(self, texts: Collection[str]) -> None:
-        longest, total = weigh(texts)
-        self.longest = max(self.longest, longest)
+        self._add(*weigh(texts))
+
+    def _add(self, longest: int, total: int) -> None:
+        if longest > self.longest:  # noqa: PLR1730 a call less
+            self.longest = longest
         self.total += total
 
     def _count(self, path: tuple[str, ...], depth: int, values: int = 1) -> None:
@@ -199,7 +218,7 @@ def show(path: tuple[str, ...]) -> str:
     return " → ".join(path)[:_SHOWN]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
 class Subject:
     """What rules may know about a user: claims and NameID that have passed the gate. Raises `ClaimsRefused`.
 
@@ -208,14 +227,16 @@ class Subject:
 
     claims: Claims = field(repr=False)
     name_id: str | None = field(default=None, repr=False)
-    notes: tuple[str, ...] = field(init=False, default=())
-    large: bool = field(init=False, default=False)
+    notes: tuple[str, ...] = ()
+    large: bool = False
 
-    def __post_init__(self) -> None:
+    def __init__(self, *, claims: Claims, name_id: str | None = None) -> None:
         gate = _Gate()
-        object.__setattr__(self, "claims", gate.members(self.claims, ()))
-        if self.name_id is not None:
-            gate.text(self.name_id, ("name_id",))
+        passed = gate.members(claims, ())
+        if name_id is not None:
+            gate.text(name_id, ("name_id",))
+        object.__setattr__(self, "claims", passed)
+        object.__setattr__(self, "name_id", name_id)
         object.__setattr__(self, "notes", tuple(dict.fromkeys(gate.notes)))
         object.__setattr__(self, "large", gate.large)
 
@@ -232,7 +253,7 @@ class Subject:
         is never followed.
         """
         names = self.claims.get("_claim_names")
-        found = frozenset(names) if isinstance(names, dict) else frozenset[str]()
+        found: frozenset[str] = frozenset(names) if isinstance(names, dict) else _NOTHING
         if self.claims.get("hasgroups") in (True, "true"):
             found |= {"groups"}
         return found | _SAML_GROUPS if _SAML_POINTER in self.claims else found
