@@ -17,6 +17,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.idle_since = 0.0
+        self._dropped = False
         self._lost = asyncio.Event()
         self._transport: asyncio.Transport | None = None
         self._reader: AnswerReader | None = None
@@ -26,6 +27,11 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         """Whether another request can be sent, as far as anybody knows."""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def lasts(self) -> bool:
+        """Whether nobody has ended it here, and its end has not come: `usable` before the next request tells more."""
+        return self._transport is not None and not self._dropped
 
     async def exchange(self, message: bytes, limit: int) -> HttpResponse:
         """One answer, whose body may take `limit` bytes.
@@ -49,6 +55,7 @@ class Connection(asyncio.Protocol):
 
     def drop(self) -> None:
         """End it at once."""
+        self._dropped = True
         if self._transport is not None:
             self._transport.abort()
 

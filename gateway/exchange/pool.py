@@ -44,6 +44,8 @@ class Pool:
         self._all: WeakSet[Connection] = WeakSet()
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
+        self._deadlines: dict[Connection, float] = {}
+        self._alarm: asyncio.TimerHandle | None = None
 
     async def exchange(self, message: bytes, limit: int, seconds: float) -> HttpResponse:
         """The answer to `message` within that time, in all. Where a kept connection turns out to be dead, once more on one of its own.
@@ -64,8 +66,9 @@ class Pool:
     async def close(self) -> None:
         """End all of them, whatever is under way, for good."""
         self._closed = True
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for timer in (self._sweep, self._alarm):
+            if timer is not None:
+                timer.cancel()
         connections = list(self._all)
         for connection in connections:
             connection.drop()
@@ -88,19 +91,34 @@ class Pool:
 
     async def _over(self, connection: Connection, message: bytes, limit: int, deadline: float) -> HttpResponse:
         """When time is up, the connection is ended: it costs less than to give up the task, as `asyncio.timeout` does, at each exchange."""
-        loop = asyncio.get_running_loop()
-        alarm = loop.call_at(deadline, connection.drop)
+        self._deadlines[connection] = deadline
+        if self._alarm is None or self._alarm.when() > deadline:
+            self._set_alarm(deadline)
         try:
             response = await connection.exchange(message, limit)
         except (OSError, MalformedAnswer) as error:
-            if loop.time() >= deadline:
+            if asyncio.get_running_loop().time() >= deadline:
                 raise TimeoutError from error
             raise
         finally:
-            alarm.cancel()
-        if connection.usable:
+            del self._deadlines[connection]
+        if connection.lasts:
             self._keep(connection)
         return response
+
+    def _set_alarm(self, when: float) -> None:
+        """One for all exchanges under way, at the first deadline: most are over by then, and none had to set one of its own."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_at(when, self._drop_late)
+
+    def _drop_late(self) -> None:
+        self._alarm, now = None, asyncio.get_running_loop().time()
+        for connection, deadline in list(self._deadlines.items()):
+            if deadline <= now:
+                connection.drop()
+        if ahead := [deadline for deadline in self._deadlines.values() if deadline > now]:
+            self._set_alarm(min(ahead))
 
     async def _new_connection(self) -> Connection:
         self._check_open()
