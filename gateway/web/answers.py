@@ -37,7 +37,7 @@ def lines_of(headers: Sequence[tuple[str, str]]) -> bytes:
 
 
 STANDING: Final = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
-_OF_NO_PAGE: Final = lines_of([*STANDING.items(), *pages.ANSWER_HEADERS.items()])
+_OF_NO_PAGE: Final = lines_of([*{**STANDING, **pages.ANSWER_HEADERS}.items()])
 _OF_JSON: Final = _OF_NO_PAGE + lines_of([("Content-Type", "application/json; charset=utf-8")])
 
 

@@ -53,6 +53,25 @@ async def test_no_answer_names_the_server_s_parts(world: World) -> None:
         assert (await world.browser().get(world.url + path)).headers["Server"] == "qlikgw"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /vp/sales/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"GET /nothing HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"PUT /vp/sales/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"HEAD /nothing HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\nConnection: close\r\n\r\n",
+        b"GET /idp/entra/metadata HTTP/1.0\r\nAccept: application/json\r\n\r\n",
+        b"POST /idp/entra/backchannel-logout HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"no request\r\n\r\n",
+    ],
+)
+async def test_every_answer_has_its_headers_and_each_once(world: World, request_: bytes) -> None:
+    lines = (await raw(world, request_)).partition(b"\r\n\r\n")[0].lower().split(b"\r\n")[1:]
+    names = [line.partition(b":")[0] for line in lines]
+    assert len(names) == len(set(names)), lines
+    assert {b"server", b"date", b"content-length", b"x-content-type-options", b"cache-control", b"referrer-policy"} <= {*names}
+
+
 async def test_a_compressed_body_is_never_inflated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     inflated = []
     monkeypatch.setattr("zlib.decompressobj", lambda *_, **__: inflated.append("zlib"))
