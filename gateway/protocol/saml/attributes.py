@@ -132,5 +132,7 @@ def reading_of(name_id: NameId, attributes: Iterable[Attribute]) -> Reading:
     return Reading(
         name_id=name_id.value,
         name_id_format=name_id.format,
-        attributes={attribute.name: tuple(trimmed for value in attribute.values if (trimmed := value.strip())) for attribute in attributes},
+        attributes={
+            attribute.name: tuple([trimmed for value in attribute.values if (trimmed := value.strip())]) for attribute in attributes
+        },
     )

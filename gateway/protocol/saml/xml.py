@@ -203,7 +203,7 @@ def canonical_bytes(element: Element, prefixes: Sequence[str]) -> bytes:
 
 def serialized(element: Element) -> bytes:
     """The element as it stands, with every namespace that is in scope. UTF-8, no declaration, no tail."""
-    return cast("bytes", etree.tostring(element, encoding="utf-8", xml_declaration=False, with_tail=False))
+    return cast("str", etree.tostring(element, encoding="unicode", with_tail=False)).encode()
 
 
 def children(parent: Iterable[Element], tag: str) -> list[Element]:
