@@ -169,6 +169,11 @@ def test_nobody_is_sent_away_on_stale_or_empty_metadata() -> None:
         ask(idp=them(sso_redirect=None))
 
 
+def test_the_reader_of_memos_keeps_no_text_of_a_login() -> None:
+    memo = Memo('{"request": "_a", "at": 1}')
+    assert read_memo(memo).id is not read_memo(memo).id
+
+
 @pytest.mark.parametrize("memo", ["", "{}", "[]", "1", '{"request": "_a"}', '{"request": "_a", "at": "x"}'])
 def test_a_foreign_memo_is_not_read(memo: str) -> None:
     with pytest.raises(UnreadableLogin):
