@@ -151,7 +151,7 @@ class VerifiedIdentity:
 
     session: IdpSession
     claims: Claims = field(repr=False)
-    proof_id: str
+    proof_id: str = field(repr=False)
     proof_expires_at: datetime
     name_id: str | None = None
     logout_memo: Memo | None = field(default=None, repr=False)

@@ -46,7 +46,8 @@ class Expected:
 def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys: PublicKeys, now: datetime) -> VerifiedIdentity:
     """Who the user is. Raises `TokenError`; `TokenKeyUnknown` and `TokenSignature` may mean that `keys` are out of date.
 
-    Raises `SignInTooWeak` last of all: everything else about such a token was good.
+    Raises `SignInTooWeak` last of all: everything else about such a token was good. The proof is known by its nonce, which
+    no token of another login has, and which stays the same where somebody changes an ECDSA signature into another valid one.
     """
     signed = verify_signed(token, keys=keys, algorithms=rp.id_token_algorithms)
     claims, at, skew = signed.claims, now.timestamp(), rp.clock_skew.total_seconds()
@@ -64,7 +65,7 @@ def verify_id_token(token: Secret, expected: Expected, *, rp: RelyingParty, keys
     return VerifiedIdentity(
         session=IdpSession(issuer=rp.issuer, subject=subject, session_id=_session_id(claims)),
         claims=claims,
-        proof_id=signed.digest,
+        proof_id=expected.nonce,
         proof_expires_at=last_use(claims, skew),
         logout_memo=write_logout_memo(token, claims) if expected.logout else None,
     )

@@ -7,7 +7,6 @@ by the provider's published set. Nothing is ever taken from the token's own head
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import field
 from functools import lru_cache
@@ -33,15 +32,10 @@ JWT: Final = frozenset({"jwt", "application/jwt"})
 
 @noun
 class SignedClaims:
-    """Claims that the provider has signed. Whether they are meant for us, and for this login, is not known yet.
-
-    `digest` names what was signed. The signature itself is left out of it: an ECDSA signature can be changed into
-    another valid one, and a replay must not look like a new token.
-    """
+    """Claims that the provider has signed. Whether they are meant for us, and for this login, is not known yet."""
 
     claims: Claims = field(repr=False)
     scheme: Scheme
-    digest: str
 
 
 def verify_signed(token: Secret, *, keys: PublicKeys, algorithms: tuple[str, ...], types: frozenset[str] = JWT) -> SignedClaims:
@@ -54,7 +48,7 @@ def verify_signed(token: Secret, *, keys: PublicKeys, algorithms: tuple[str, ...
     schemes, kid = read_header(header, algorithms, types)
     signed = f"{header}.{payload}".encode("ascii")
     scheme = check_signature(signed, signature, schemes, kid=kid, keys=keys)
-    return SignedClaims(claims=_object(claims, "payload"), scheme=scheme, digest=hashlib.sha256(signed).hexdigest())
+    return SignedClaims(claims=_object(claims, "payload"), scheme=scheme)
 
 
 def split_token(token: Secret) -> tuple[str, str, str]:
