@@ -313,6 +313,22 @@ async def test_an_answer_that_does_not_come_in_time_ends_its_connection_and_is_a
     assert len(peer.connections) == 2
 
 
+async def test_exchanges_side_by_side_and_one_after_another_have_each_their_own_time(peer: Peer, pool: Pool) -> None:
+    given_up: list[float] = []
+
+    async def unanswered(seconds: float) -> None:
+        peer.answers.append(b"")
+        with pytest.raises(TimeoutError):
+            await ask(pool, seconds=seconds)
+        given_up.append(seconds)
+
+    async with asyncio.timeout(9):
+        await asyncio.gather(*map(unanswered, (0.09, 0.01, 0.05)))
+        assert await ask(pool) == b"well"  # which might have taken longer than the others may
+        await asyncio.gather(*map(unanswered, (0.06, 0.02)))
+    assert given_up == [0.01, 0.05, 0.09, 0.02, 0.06]
+
+
 async def test_waiting_for_room_counts(peer: Peer) -> None:
     pool = to(peer, most=1)
     peer.answers = [b"HTTP/1.1 "]
