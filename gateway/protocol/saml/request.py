@@ -19,7 +19,7 @@ from gateway.protocol.saml.times import write_instant
 
 @noun
 class SentRequest:
-    """The request that a browser was sent with: what its response must answer. `at`: aware, UTC, to the second."""
+    """The request that a browser was sent with: what its response must answer. `at`: aware, UTC; it is told to the second."""
 
     id: str
     at: datetime
@@ -56,7 +56,7 @@ def authn_request(transaction: TransactionId, *, draft: RequestDraft, random: by
     """
     check_current(draft.idp, now)
     check_relay_state(transaction)
-    sent = SentRequest(id="_" + random.hex(), at=now.replace(microsecond=0))
+    sent = SentRequest(id="_" + random.hex(), at=now)
     own, frame = f' ID="{sent.id}" IssueInstant="{write_instant(sent.at)}"', draft.frame
     if draft.posted:
         message = Outgoing(parameter="SAMLRequest", id=sent.id, document=frame.before + own + frame.behind, relay_state=transaction)
