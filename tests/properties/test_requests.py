@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import MalformedStart
-from gateway.web.browser import MOST_PARAMETERS, _pairs, own_cookies
+from gateway.web.browser import LONG, MOST_PARAMETERS, _pairs, own_cookies
 
 PIECES = st.sampled_from(
     [
@@ -43,7 +43,13 @@ NAMES = st.sampled_from(["qgw-browser", "__Host-qgw-browser", "qgw-login-x", "ot
 VALUES = st.text("abcXYZ019-_.:~", max_size=12)
 
 
-@given(st.lists(PIECES, max_size=30).map("".join))
+TEXTS = st.lists(PIECES, max_size=30).map("".join)
+
+
+@given(TEXTS | st.tuples(TEXTS, st.just("x" * LONG), TEXTS).map("".join))
+@example("x" * LONG + "%")
+@example("x" * LONG + "%2")
+@example("%2B" * LONG + "%252B")
 @example("&" * (MOST_PARAMETERS - 1))
 @example("&" * MOST_PARAMETERS)
 @example("a=%C3&b=%A4")
