@@ -159,10 +159,11 @@ def _decoded(text: str) -> str:
         text = text.replace("+", " ")
     if "%" not in text:
         return text
-    plain = text.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
-    if "%" not in plain:  # a whole SAML response has no other escapes
-        return plain
-    if "%" not in (plain := plain.replace("%3A", ":")):  # nor has an address
+    plain = text.replace("%2B", "+").replace("%2F", "/")
+    rest = plain.find("%")
+    if rest >= 0:  # of a whole SAML response the padding at its end
+        plain = plain[:rest] + plain[rest:].replace("%3D", "=").replace("%3A", ":")
+    if "%" not in plain:  # nor has an address any other
         return plain
     return unquote_to_bytes(text).decode() if text.isascii() else unquote(text, errors="strict")
 
