@@ -54,3 +54,9 @@ def test_a_text_that_was_tampered_with_is_judged_as_by_the_book(text: str, piece
 def test_neither_the_alphabet_of_urls_nor_missing_padding_is_taken(text: str) -> None:
     with pytest.raises(ValueError, match=r"base64|padding"):
         from_base64(text)
+
+
+def test_what_is_refused_is_in_no_message() -> None:
+    with pytest.raises(ValueError, match="base64") as caught:
+        from_base64("SECRET!!")
+    assert "SECR" not in f"{caught.value} {caught.value.__context__}"

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic_core import CoreConfig, SchemaValidator, ValidationError, core_schema
 
-_QUICK: Final = SchemaValidator(core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64"))
+_QUICK: Final = SchemaValidator(core_schema.bytes_schema(), CoreConfig(val_json_bytes="base64", hide_input_in_errors=True))
 
 
 def unwrapped(text: str) -> str:
