@@ -135,6 +135,8 @@ def _found(source: Constant | ClaimPath | NameId | Cel, place: Place, login: Log
 
 
 def _claim(path: tuple[str, ...], subject: Subject, place: Place) -> Result | Missing:
+    if len(path) == 1 and isinstance(text := subject.claims.get(path[0]), str):  # as most claims are
+        return text
     here: JsonValue | Claims = subject.claims
     for depth, name in enumerate(path, start=1):
         if not isinstance(here, dict):

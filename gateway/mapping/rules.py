@@ -6,7 +6,7 @@ has a default that was not written. Whether Qlik Sense would take the user is th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Final
@@ -120,7 +120,9 @@ class Mapped:
 def apply(rules: Rules, subject: Subject, *, idp: str) -> Mapped:
     """Who the subject is in Qlik Sense. Raises `IdentityError`: the class says which rule gave nothing, `detail` why."""
     answers = tuple(_answers(rules, subject, idp))
-    return Mapped(user=_user(rules, [taken.found for _, taken in answers]), answers=answers)
+    (_, directory), (_, user_id), *attributes = answers
+    named = [(question.name, taken.found) for question, taken in attributes]
+    return Mapped(user=_user(directory.found, user_id.found, named), answers=answers)
 
 
 def steps(rules: Rules, subject: Subject, *, idp: str) -> Iterator[Step]:
@@ -131,7 +133,9 @@ def steps(rules: Rules, subject: Subject, *, idp: str) -> Iterator[Step]:
 
 def assemble(rules: Rules, taken: Sequence[Step]) -> QlikUser:
     """The user that all the steps of a mapping give."""
-    return _user(rules, [step.output or () for step in taken])
+    directory, user_id, *attributes = [step.output or () for step in taken]
+    names = [name for name, _ in rules.attributes]
+    return _user(directory, user_id, zip(names, attributes, strict=True))
 
 
 def _answers(rules: Rules, subject: Subject, idp: str) -> Iterator[tuple[Question, Taken]]:
@@ -157,12 +161,11 @@ def _step(question: Question, taken: Taken) -> Step:
     return Step(name=name, source=source, output=taken.values, changes=taken.changes)
 
 
-def _user(rules: Rules, found: Sequence[tuple[str, ...]]) -> QlikUser:
-    (directory,), (user_id,), *attributes = found
+def _user(directory: tuple[str, ...], user_id: tuple[str, ...], attributes: Iterable[tuple[str, tuple[str, ...]]]) -> QlikUser:
     pairs: list[tuple[str, str]] = []
-    for (name, _), values in zip(rules.attributes, attributes, strict=True):
+    for name, values in attributes:
         pairs += zip(repeat(name), values)
-    return QlikUser(directory=directory, user_id=user_id, attributes=tuple(pairs))
+    return QlikUser(directory=directory[0], user_id=user_id[0], attributes=tuple(pairs))
 
 
 def _single(question: Question, login: Login) -> Taken:

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from gateway.errors import TargetRefused
 from gateway.model import Secret, Ticket
+from gateway.noun import noun
 from gateway.protocol.qps.addresses import Address, is_loopback, origin_text, read_address
 from gateway.protocol.qps.nodes import Node
 
@@ -53,7 +54,7 @@ class Targets:
     ticket_parameter: str = TICKET_PARAMETER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class CheckedTarget:
     """An address under `target`: raw path, query and fragment as they came."""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as quoted
 
 from gateway.errors import NodeAnswer
 from gateway.model import HttpRequest, HttpResponse, JsonValue, QlikUser, Secret
+from gateway.noun import noun
 from gateway.protocol.qps.addresses import LONGEST_ADDRESS, origin_text
 from gateway.protocol.qps.answers import refusal
 from gateway.protocol.qps.nodes import Node
@@ -26,7 +26,7 @@ _PAIRS = json.JSONDecoder(object_pairs_hook=tuple)
 _OK, _CREATED = 200, 201
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class TicketReply:
     """An answer to the ticket call. `target_uri` is hostile: see `targets`."""
 
