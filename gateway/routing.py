@@ -72,6 +72,8 @@ class VirtualProxy:
     network_defaults: tuple[NetworkDefault, ...] = ()
     _matched: Mapping[str, Node] = field(init=False, repr=False, compare=False)
     """What `match` finds for that which a node's proxy says of itself."""
+    _made: dict[str, tuple[Rules, Rules]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """By a provider's name: its rules, and what `overrides` makes of them."""
 
     def __post_init__(self) -> None:
         names = [route.node.name for route in self.nodes.values()]
@@ -87,8 +89,13 @@ class VirtualProxy:
         return match_node(redirect, [route.node for route in self.nodes.values()], self.prefix)
 
     def rules(self, provider: Provider) -> Rules:
-        """The mapping of a provider as it holds here."""
-        return provider.rules if self.overrides is None else self.overrides.over(provider.rules)
+        """The mapping of a provider as it holds here; made at its first login."""
+        if self.overrides is None:
+            return provider.rules
+        made = self._made.get(provider.port.name)
+        if made is None or made[0] is not provider.rules:
+            made = self._made[provider.port.name] = (provider.rules, self.overrides.over(provider.rules))
+        return made[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
