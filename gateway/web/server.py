@@ -22,7 +22,7 @@ from gateway.web import pages
 from gateway.web.answers import Answer, page_response
 from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import Services
-from gateway.web.middleware import Front, correlation_id
+from gateway.web.middleware import HSTS, Front, correlation_id
 
 KEEPALIVE_SECONDS = 75.0
 """How long a connection may rest between requests, and how long the head of a further one may take."""
@@ -249,6 +249,6 @@ def _refusals(live: Live[Services]) -> Refuse:
             extra = {"code": error.code, "correlation_id": reference}
             services.journal.request(route="unreadable", method="other", status=error.status, seconds=0.0, extra=extra)
             page = pages.error_page(error, correlation_id=reference, now=services.clock.now())
-        return page_response(page, error.status)
+        return page_response(page, error.status, *([HSTS] if services.secure else []))
 
     return refuse

@@ -72,6 +72,12 @@ async def test_every_answer_has_its_headers_and_each_once(world: World, request_
     assert {b"server", b"date", b"content-length", b"x-content-type-options", b"cache-control", b"referrer-policy"} <= {*names}
 
 
+async def test_a_browser_that_came_by_https_is_always_told_to_stay_there(worlds: Worlds) -> None:
+    world = await worlds(edit_gateway=lambda gateway: gateway.update(public_url="https://login.corp.example"))
+    for request in (b"GET /vp/sales/logout HTTP/1.0\r\n\r\n", b"HEAD /nothing HTTP/1.0\r\n\r\n", b"no request\r\n\r\n"):
+        assert (await raw(world, request)).count(b"Strict-Transport-Security: max-age=31536000\r\n") == 1
+
+
 async def test_a_compressed_body_is_never_inflated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     inflated = []
     monkeypatch.setattr("zlib.decompressobj", lambda *_, **__: inflated.append("zlib"))
