@@ -1,8 +1,7 @@
 """The form of the nouns: dataclasses that are frozen, slotted and named by keywords, and cheap to make.
 
 In a frozen class, dataclasses' own `__init__` sets each field by its name, through `object.__setattr__`. This one sets
-a few by their slots; for more it is cheaper to be of an open class with the same slots meanwhile. A login makes some
-fifty nouns of two hundred fields.
+them by their slots. A login makes some fifty nouns of two hundred fields.
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import update_wrapper
-from typing import Any, Final, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
-_FEW: Final = 4
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
@@ -38,22 +36,11 @@ def _init(made: Any, held: Sequence[Field[Any]]) -> Callable[..., None]:  # noqa
     """Written as text, as dataclasses writes its own: nothing in it but the names of fields."""
     scope: dict[str, Any] = {"_absent": MISSING}
     parameters = ", ".join(_parameter(one, scope) for one in held)
-    lines = _slot_by_slot(made, held, scope) if len(held) <= _FEW else _while_open(made, held, scope)
+    scope |= {f"_set_{one.name}": getattr(made, one.name).__set__ for one in held}
+    lines = [f"_set_{one.name}(self, {_value(one, scope)})" for one in held]
     exec(f"def __init__(self, *, {parameters}):\n    " + "\n    ".join(lines), scope)  # noqa: S102
     init: Callable[..., None] = scope["__init__"]
     return init
-
-
-def _slot_by_slot(made: Any, held: Sequence[Field[Any]], scope: dict[str, Any]) -> list[str]:  # noqa: ANN401
-    scope |= {f"_set_{one.name}": getattr(made, one.name).__set__ for one in held}
-    return [f"_set_{one.name}(self, {_value(one, scope)})" for one in held]
-
-
-def _while_open(made: Any, held: Sequence[Field[Any]], scope: dict[str, Any]) -> list[str]:  # noqa: ANN401
-    """Only `__init__` ever sees it of the open class."""
-    scope |= {"_closed": made, "_open": type(made.__name__, made.__bases__, {"__slots__": made.__slots__}), "_set": object.__setattr__}
-    settings = [f"self.{one.name} = {_value(one, scope)}" for one in held]
-    return ['_set(self, "__class__", _open)', *settings, "self.__class__ = _closed"]
 
 
 def _parameter(one: Field[Any], scope: dict[str, Any]) -> str:
