@@ -21,15 +21,9 @@ def noun(cls: type[T]) -> type[T]:
     held = fields(made)
     if hasattr(made, "__post_init__") or not all(one.init for one in held):
         raise TypeError(f"{cls.__name__} does more than hold what it is given")
-    made.__init_subclass__ = classmethod(_refuse)
     if held:
         made.__init__ = update_wrapper(_init(made, held), made.__init__)
     return made  # type: ignore[no-any-return]
-
-
-def _refuse(kind: type) -> None:
-    """An instance would leave `__init__` as one of the noun."""
-    raise TypeError(f"{kind.__name__}: a noun has no subclasses")
 
 
 def _init(made: Any, held: Sequence[Field[Any]]) -> Callable[..., None]:  # noqa: ANN401 - any class
