@@ -23,7 +23,6 @@ class Thing:
 Thing.__annotations__ = {"name": str, "secret": str, "held": dict}
 FEW = dict(vars(Thing))
 MANY = FEW | {"__annotations__": FEW["__annotations__"] | dict.fromkeys("abc", int)} | dict.fromkeys("abc", 0)
-"""More fields are set in another way."""
 
 
 def plain_and_noun(body: dict[str, Any]) -> tuple[Any, Any]:
