@@ -17,6 +17,7 @@ WHAT = {
     "floors": "what the parts cost that no login can do without",
     "overload": "three times as many logins as the gateway can do",
     "memory": "the gateway's memory over 200,000 logins, every second one abandoned",
+    "instructions": "instructions in user space of a login, with the product and the yardstick (needs valgrind)",
     "saml": "one SAML response: our engine, both opinions, python3-saml as shipped, and the floor",
 }
 
@@ -35,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--redis", action="store_true", help="also with Redis for the store")
     found.add_argument("--peers", action="store_true", help="also what is installed of others")
     found.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    found.add_argument("--publish", action="store_true", help="make the figures and drawings in docs/benchmark/ anew")
+    found.add_argument(
+        "--publish", action="store_true", help="of logins, growth or floors: make the figures and drawings in docs/benchmark/ anew"
+    )
     return found
 
 
@@ -55,11 +58,15 @@ def of_logins(asked: argparse.Namespace) -> None:
         peers=asked.peers,
     )
     result, before = asyncio.run(logins.run(options)), record.committed_logins()
-    tell([*logins.lines(result), *record.bars_met(result), *(record.changes(result, before) if before else ())])
+    result.floors = asyncio.run(floors.run())
+    tell(
+        [*logins.lines(result), *record.bars_met(result), *record.over_floors(result), *(record.changes(result, before) if before else ())]
+    )
     if asked.json:
         record.write(asked.json, result.as_json())
     if asked.publish:
         record.publish_logins(result)
+        record.publish_floors(result.floors)
 
 
 def of_growth(asked: argparse.Namespace) -> None:

@@ -9,7 +9,9 @@ rate is that of its best turn, for what else goes on at the host can only lower 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
+import ssl
 import subprocess
 import sys
 from collections import Counter
@@ -32,6 +34,7 @@ from tests.ports import unused_port
 
 GROUPS = 20
 DRIVER_CORE, SYSTEM_CORE = 0, 1
+STARTS = 3
 DISTURBED = 20.0
 """Percent of a core that others took: a row with more is marked."""
 
@@ -80,11 +83,16 @@ class Row:
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """All of one run. `memory`: MiB of PSS by moment; `seconds`: of a start to readiness, and of `qlikgw --help`."""
+    """All of one run. `memory`: MiB of PSS by moment, of the product alone; `seconds`: of a start to readiness, and of `qlikgw --help`.
+
+    `floors`: microseconds by part; `about`: what it was measured with.
+    """
 
     rows: list[Row] = field(default_factory=list)
     memory: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict)
+    about: dict[str, str] = field(default_factory=dict)
 
     def figure(self, system: str, journey: str, at_once: int = 16) -> float | None:
         """Logins per CPU second, where that was measured."""
@@ -100,30 +108,50 @@ async def run(options: Options) -> Result:
     if options.pinned:
         os.sched_setaffinity(0, {DRIVER_CORE})
     core = SYSTEM_CORE if options.pinned else None
-    result = Result()
+    result = Result(about=about(options))
     with TemporaryDirectory() as folder:
         stage = await open_stage(Path(folder), groups=GROUPS)
+        await by_itself(result, stage, core, options)
         async with AsyncExitStack() as stack:
             systems = {"qlikgw": product(stage), "yardstick": yardstick(stage)}
             if options.redis:
                 store = await stack.enter_async_context(redis(stage.folder))
                 systems["qlikgw with Redis"] = product(stage, store=store)
             running = {name: await stack.enter_async_context(started(system, stage.folder, core=core)) for name, system in systems.items()}
-            result.seconds = {"ready": running["qlikgw"].after, "help": min(seconds_of_help() for _ in range(5))}
-            result.memory["at the start"] = pss_mib(running["qlikgw"].pid)
             await warm_up(running, stage.provider, options.warm_up)
             for at_once in options.at_once:
                 result.rows += await in_turns(running, stage.provider, at_once, options)
-            result.memory[f"after {stage.qlik.counts['tickets']} logins"] = pss_mib(running["qlikgw"].pid)
-            if options.memory_after:
-                await drive(running["qlikgw"].system.journeys["OIDC"], stage.provider, at_once=16, logins=options.memory_after)
-                result.memory[f"after {options.memory_after} logins more"] = pss_mib(running["qlikgw"].pid)
         if options.peers:
             async with started(yardstick(stage), stage.folder, core=core) as measure:
                 for name, peer in peers.installed(stage):
                     result.rows += await beside(measure, name, peer, stage, options)
         await stage.close()
     return result
+
+
+def about(options: Options) -> dict[str, str]:
+    """What the figures belong to."""
+    models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "Python": platform.python_version(),
+        "OpenSSL": ssl.OPENSSL_VERSION,
+        "Linux": platform.release(),
+        "processor": models[0] if models else platform.machine(),
+        "turns": f"{options.rounds} of {options.logins} logins",
+    }
+
+
+async def by_itself(result: Result, stage: Stage, core: int | None, options: Options) -> None:
+    """What the product takes while no other system shares its libraries' pages: to start, and of memory. `memory_after` logins end."""
+    starts = []
+    for _ in range(STARTS):
+        async with started(product(stage), stage.folder, core=core) as running:
+            starts.append(running.after)
+            result.memory["at the start"] = pss_mib(running.pid)
+            if options.memory_after and len(starts) == STARTS:
+                await drive(running.system.journeys["OIDC"], stage.provider, at_once=16, logins=options.memory_after)
+                result.memory[f"after {options.memory_after} logins"] = pss_mib(running.pid)
+    result.seconds = {"ready": median(starts), "help": min(seconds_of_help() for _ in range(5))}
 
 
 async def warm_up(running: dict[str, Running], provider: IdentityProvider, logins: int) -> None:

@@ -70,8 +70,10 @@ JOURNEYS = {"OIDC": "oidc", "SAML, both opinions": "saml", "SAML, own engine": "
 """What a login is called in the tables, and the virtual proxy and provider that it goes by."""
 
 
-def write_folder(stage: Stage, *, ports: tuple[int, int], store: str = "memory:", virtual_proxies: int = 1, providers: int = 1) -> Path:
-    """A folder `idp_configs` with three providers, one virtual proxy for each, and as many more of both as asked for."""
+def write_folder(
+    stage: Stage, *, ports: tuple[int, int], store: str = "memory:", oidc_alone: bool = False, virtual_proxies: int = 1, providers: int = 1
+) -> Path:
+    """A folder `idp_configs` with three providers, or one, a virtual proxy for each, and as many more of both as asked for."""
     folder, certs = stage.folder / f"product-{ports[0]}" / "idp_configs", stage.folder / f"product-{ports[0]}" / "certs"
     folder.mkdir(parents=True)
     certs.symlink_to(stage.folder)
@@ -80,7 +82,7 @@ def write_folder(stage: Stage, *, ports: tuple[int, int], store: str = "memory:"
     text = GATEWAY.format(
         public_url=PUBLIC_URL, host=HOST, port=ports[0], management_port=ports[1], store=store, node=NODE, qlik_port=stage.qlik_port
     )
-    pairs = [(name, name) for name in JOURNEYS.values()]
+    pairs = [(name, name) for name in JOURNEYS.values() if name == "oidc" or not oidc_alone]
     others = [f"idp-{number}" for number in range(providers - 1)]
     pairs += [(f"vp-{number}", others[number % len(others)] if others else "oidc") for number in range(virtual_proxies - 1)]
     text += "".join(VIRTUAL_PROXY.format(name=name, provider=provider, qlik_host=QLIK_HOST) for name, provider in pairs)
@@ -89,7 +91,7 @@ def write_folder(stage: Stage, *, ports: tuple[int, int], store: str = "memory:"
         (folder / f"{name}.yaml").write_text(
             OPENID.format(issuer=stage.provider.issuer, client_id=CLIENT_ID, directory=name.upper()) + RULES
         )
-    for name, second_opinion in (("saml", "true"), ("own", "false")):
+    for name, second_opinion in () if oidc_alone else (("saml", "true"), ("own", "false")):
         (folder / f"{name}.yaml").write_text(
             SAML.format(issuer=stage.provider.issuer, directory=name.upper(), second_opinion=second_opinion) + RULES
         )

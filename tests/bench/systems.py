@@ -45,8 +45,11 @@ class Running:
 
 
 @asynccontextmanager
-async def started(system: System, folder: Path, *, core: int | None) -> AsyncIterator[Running]:
-    """Run a system. An inherited SSL_CERT_FILE alone can cost a peer most of its speed: it gets a clean environment."""
+async def started(system: System, folder: Path, *, core: int | None, patience: float = START_SECONDS) -> AsyncIterator[Running]:
+    """Run a system, which may take `patience` seconds to start.
+
+    An inherited SSL_CERT_FILE alone can cost a peer most of its speed: it gets a clean environment.
+    """
     environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder), **system.environment}
     began = time.perf_counter()
     with (folder / f"{system.name}.log").open("wb") as log:
@@ -60,7 +63,7 @@ async def started(system: System, folder: Path, *, core: int | None) -> AsyncIte
             preexec_fn=None if core is None else partial(os.sched_setaffinity, 0, {core}),  # noqa: PLW1509
         )
     try:
-        await _until_ready(system, process)
+        await _until_ready(system, process, patience)
         yield Running(system=system, pid=process.pid, after=time.perf_counter() - began)
     finally:
         if process.poll() is None:
@@ -72,9 +75,9 @@ async def started(system: System, folder: Path, *, core: int | None) -> AsyncIte
             process.wait()
 
 
-async def _until_ready(system: System, process: subprocess.Popen[bytes]) -> None:
+async def _until_ready(system: System, process: subprocess.Popen[bytes], patience: float) -> None:
     host, port, path = system.ready
-    end = time.perf_counter() + START_SECONDS
+    end = time.perf_counter() + patience
     while time.perf_counter() < end:
         if process.poll() is not None:
             raise RuntimeError(f"{system.name} ended with {process.returncode}")
