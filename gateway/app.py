@@ -12,6 +12,7 @@ import ssl
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
@@ -35,9 +36,9 @@ from gateway.stores.opening import Stores, open_stores
 from gateway.system import SystemClock, SystemEntropy, have_files, tend
 from gateway.web import pages
 from gateway.web.door import Door
+from gateway.web.handlers.management import Management
 from gateway.web.pressure import Pressure
-from gateway.web.routes import management_application
-from gateway.web.server import MOST_CONNECTIONS, GatewayRunner, ManagementRunner, Runner
+from gateway.web.server import MOST_CONNECTIONS, Runner, for_browsers, for_the_platform
 
 LOOPBACK = "127.0.0.1"
 IN_FLIGHT_SECONDS = 20.0
@@ -98,10 +99,10 @@ class Gateway:
         self._ready = Live(False)
         self._doors: list[Door] = []
         self._errands_task: asyncio.Task[None] | None = None
-        management = management_application(self._ready, self.metrics, self._services)
-        self._runners: list[Runner] = [
-            GatewayRunner(self._services, self._ready, shutdown_timeout=IN_FLIGHT_SECONDS),
-            ManagementRunner(management, shutdown_timeout=IN_FLIGHT_SECONDS),
+        management = Management(self._ready, self.metrics, self._services)
+        self._runners = [
+            Runner(partial(for_browsers, self._services, self._ready), shutdown_timeout=IN_FLIGHT_SECONDS),
+            Runner(partial(for_the_platform, management), shutdown_timeout=IN_FLIGHT_SECONDS),
         ]
 
     async def start(self) -> Addresses:

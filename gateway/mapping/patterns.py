@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol, cast
 
-import re2
-
 from gateway.mapping.claims import text_fault
 
 MAX_PATTERN: Final = 500
@@ -103,12 +101,7 @@ def compile_pattern(source: str) -> Pattern:
         raise PatternProblem(f"the pattern is longer than {MAX_PATTERN} characters")
     if (fault := text_fault(source)) is not None:
         raise PatternProblem(f"the pattern holds {fault}")
-    options = re2.Options()
-    options.log_errors, options.max_mem = False, _MEMORY
-    try:
-        program = cast("_Program", re2.compile(source, options))
-    except re2.error as error:
-        raise PatternProblem(f"this is no regular expression: {_reason(error)}") from None
+    program = _compiled(source, _MEMORY)
     if program.programsize > MAX_PROGRAM:
         raise PatternProblem(_TOO_LARGE)
     return Pattern(source, program)
@@ -120,21 +113,24 @@ def program_size(source: str) -> int:
 
     RE2 throws away what comes to nothing, after it was built: a pattern of which little is left but much was built has no price.
     """
-    size = _program_size(source, _RUNTIME)
+    size = _compiled(source, _RUNTIME).programsize
     if size > _MAX_COMPILED:
         raise PatternProblem(_TOO_LARGE)
     try:
-        _program_size(source, (size + _ROOM) * _BUILT)
+        _compiled(source, (size + _ROOM) * _BUILT)
     except PatternProblem:
         raise PatternProblem("the pattern is built of far more than what is left of it") from None
     return size
 
 
-def _program_size(source: str, memory: int) -> int:
+def _compiled(source: str, memory: int) -> _Program:
+    """Raises `PatternProblem`. The library is loaded with the first pattern that there is: 2.5 MiB."""
+    import re2  # noqa: PLC0415
+
     options = re2.Options()
     options.log_errors, options.max_mem = False, memory
     try:
-        return cast("_Program", re2.compile(source, options)).programsize
+        return cast("_Program", re2.compile(source, options))
     except re2.error as error:
         raise PatternProblem(f"this is no regular expression: {_reason(error)}") from None
 

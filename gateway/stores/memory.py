@@ -14,6 +14,7 @@ from typing import Final
 
 from gateway.errors import StoreFull
 from gateway.ports import Clock
+from gateway.stores.drawers import places
 
 CAPACITY = 800_000
 """Marks held at most: about 20 MiB, enough for 400 logins a second that take 15 minutes each."""
@@ -76,12 +77,7 @@ class MemoryReplayStore:
 
 def _holds(drawer: bytes, mark: bytes, now: float) -> bool:
     """Whether the mark is there and has not expired."""
-    at = drawer.find(mark)
-    while at >= 0:
-        if at % _RECORD == 0 and _end(drawer, at) > now:
-            return True
-        at = drawer.find(mark, at + 1)
-    return False
+    return any(_end(drawer, at) > now for at in places(mark, drawer, _RECORD))
 
 
 def _end(drawer: bytes, at: int) -> int:

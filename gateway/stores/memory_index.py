@@ -15,21 +15,25 @@ from typing import Final, TypeAlias
 from gateway.events import SignInDropped
 from gateway.model import IdpSession, LogoutNotice, QlikUser, SignedIn
 from gateway.ports import Clock, Journal
+from gateway.stores.drawers import places
 
 CAPACITY = 10_000
-"""Entries held at most, the oldest goes first: about 8 MiB, and what the providers' logouts need: 25 MiB in all with tokens of 1.2 KB."""
+"""Entries held at most, the oldest goes first: about 5 MiB; 22 MiB where a provider's logout needs tokens of 1.2 KB."""
 
 EACH = 200
 """Entries of one user in one virtual proxy at most, whose own oldest goes first: nobody pushes others out by signing in again and again."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_SMALL: Final = (1 << 60) - 1
-"""Numbers up to this one take a third less memory than those beyond."""
+DRAWERS: Final = 1 << 12
+_SIXTY_BITS: Final = (1 << 60) - 1
 _WAYS: Final = 5
 """By which an entry is found, at most."""
 _TAIL: Final = Struct(f">{_WAYS}QQ")
 _END_BYTES: Final = 8
+_MARK: Final = 6
+_NUMBER: Final = 6
+RECORD: Final = _MARK + _NUMBER
 _Way: TypeAlias = tuple[str | None, ...]
 _Plain: TypeAlias = tuple[str, str, str, str, str, str, str | None, str, str, str | None, int, int]
 """An entry as it is kept: packed, it takes a fifth."""
@@ -38,8 +42,9 @@ _Plain: TypeAlias = tuple[str, str, str, str, str, str, str | None, str, str, st
 class MemorySessionIndex:
     """Bounded: by its capacity, and by each entry's own end.
 
-    Entries are kept packed and by their running number; a way to entries is kept as a hash, and what it leads to is looked
-    at: two ways may share one.
+    Entries are kept packed and by their running number. What leads to them lies in drawers, of which each is one text of bytes:
+    a record is what of a way's hash does not say which drawer it lies in, and a number. What it leads to is looked at: two ways
+    may share a hash.
     """
 
     def __init__(self, clock: Clock, *, journal: Journal | None = None, capacity: int = CAPACITY) -> None:
@@ -47,19 +52,19 @@ class MemorySessionIndex:
         self._journal = journal
         self._capacity = capacity
         self._entries: dict[int, bytes] = {}
-        self._found_by: dict[int, tuple[int, ...]] = {}
+        self._drawers = [b""] * DRAWERS
         self._oldest = self._next = 0
 
     async def remember(self, entry: SignedIn) -> None:
         plain = _plain(entry)
         ways = _ways(plain)
-        keys = [_hash(way) for way in ways]
-        if keys[0] in self._found_by:
-            for number in self._led_to(ways[0]):
-                self._remove(number)
-        of_user = self._add(plain, keys)
-        if len(of_user) > EACH:
-            self._remove(of_user[0])
+        for number in self._led_to(ways[0]):
+            self._remove(number)
+        hashes = [_hash(way) for way in ways]
+        self._add(plain, hashes)
+        numbers = self._numbers(hashes[1])
+        if len(numbers) > EACH:
+            self._remove(numbers[0])
         self._make_room()
 
     async def of_browser(self, browser: str) -> tuple[SignedIn, ...]:
@@ -92,17 +97,20 @@ class MemorySessionIndex:
         return tuple(entry for entry in entries if entry.expires_at > now)
 
     def _led_to(self, way: _Way) -> dict[int, _Plain]:
-        numbers = self._found_by.get(_hash(way), ())
-        return {number: plain for number in numbers if way in _ways(plain := _unpacked(self._entries[number]))}
+        return {number: plain for number in self._numbers(_hash(way)) if way in _ways(plain := _unpacked(self._entries[number]))}
 
-    def _add(self, plain: _Plain, keys: Sequence[int]) -> tuple[int, ...]:
-        """Gives what the second way, that of the user, leads to."""
+    def _numbers(self, hashed: int) -> list[int]:
+        """Where ways with this hash lead to, the oldest first."""
+        place, mark = _place(hashed)
+        drawer = self._drawers[place]
+        return [int.from_bytes(drawer[at + _MARK : at + RECORD]) for at in places(mark, drawer, RECORD)]
+
+    def _add(self, plain: _Plain, hashes: Sequence[int]) -> None:
         number, self._next = self._next, self._next + 1
-        self._entries[number] = _packed(plain, keys)
-        found_by, alone = self._found_by, (number,)
-        for key in keys:
-            found_by[key] = (*found_by[key], number) if key in found_by else alone
-        return found_by[keys[1]]
+        self._entries[number] = _packed(plain, hashes)
+        told = number.to_bytes(_NUMBER)
+        for place, mark in map(_place, hashes):
+            self._drawers[place] += mark + told
 
     def _make_room(self) -> None:
         now = _microseconds(self._clock.now())
@@ -118,13 +126,11 @@ class MemorySessionIndex:
             self._remove(self._oldest)
 
     def _remove(self, number: int) -> None:
-        found_by, alone = self._found_by, (number,)
-        for key in _keys(self._entries.pop(number)):
-            numbers = found_by.get(key, ())
-            if numbers == alone:
-                del found_by[key]
-            elif number in numbers:
-                found_by[key] = tuple([other for other in numbers if other != number])
+        told = number.to_bytes(_NUMBER)
+        for place, mark in map(_place, _hashes(self._entries.pop(number))):
+            drawer = self._drawers[place]
+            for at in places(mark + told, drawer, RECORD)[:1]:
+                self._drawers[place] = drawer[:at] + drawer[at + RECORD :]
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -148,9 +154,9 @@ def _plain(entry: SignedIn) -> _Plain:
     )
 
 
-def _packed(plain: _Plain, keys: Sequence[int]) -> bytes:
-    """With what it takes to put it away behind it, to be told without unpacking: what it is found by, and its end."""
-    return marshal.dumps(plain) + _TAIL.pack(keys[0], *keys[-_WAYS + 1 :], plain[-1])
+def _packed(plain: _Plain, hashes: Sequence[int]) -> bytes:
+    """With what it takes to put it away behind it, to be told without unpacking: the hashes of its ways, and its end."""
+    return marshal.dumps(plain) + _TAIL.pack(hashes[0], *hashes[-_WAYS + 1 :], plain[-1])
 
 
 def _unpacked(packed: bytes) -> _Plain:
@@ -162,7 +168,7 @@ def _end(packed: bytes) -> int:
     return int.from_bytes(packed[-_END_BYTES:])
 
 
-def _keys(packed: bytes) -> tuple[int, ...]:
+def _hashes(packed: bytes) -> tuple[int, ...]:
     """One may come twice."""
     return _TAIL.unpack_from(packed, len(packed) - _TAIL.size)[:-1]
 
@@ -211,4 +217,9 @@ def _user(virtual_proxy: str, directory: str, user_id: str) -> _Way:
 
 def _hash(way: _Way) -> int:
     """Nobody outside can make two ways share one: Python draws a secret for its hashes at each start."""
-    return hash(way) & _SMALL
+    return hash(way) & _SIXTY_BITS
+
+
+def _place(hashed: int) -> tuple[int, bytes]:
+    """A drawer, and what its records begin with."""
+    return hashed % DRAWERS, (hashed // DRAWERS).to_bytes(_MARK)

@@ -10,7 +10,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import Blame, GatewayError, IdentityError, LoginAlreadyUsed, LoginExpired, NotANavigation, StoreError
 from gateway.web import pages
@@ -60,7 +61,7 @@ class Answer:
         """End the connection after it."""
         self.keep_alive = False
 
-    async def prepare(self, request: web.BaseRequest) -> None:
+    async def prepare(self, request: BaseRequest) -> None:
         """Send it. Raises `ConnectionError` where nobody takes it any more."""
         if self.keep_alive is None:
             self.keep_alive = request.keep_alive
@@ -87,7 +88,7 @@ def _date(second: int) -> bytes:
     return f"Date: {formatdate(second, usegmt=True)}\r\n".encode()
 
 
-def redirect_response(request: web.BaseRequest, location: str) -> Answer:
+def redirect_response(request: BaseRequest, location: str) -> Answer:
     """302 after a GET, 303 after a POST (RFC 9700 §4.12): the next request is a GET without the body."""
     return Answer(303 if request.method == "POST" else 302, _OF_NO_PAGE, ("Location", location))
 
@@ -114,13 +115,23 @@ def public_response(text: str, content_type: str) -> Answer:
     return Answer(200, lines_of([*headers.items()]), body=text.encode())
 
 
-def error_response(request: web.BaseRequest, error: GatewayError) -> Answer:
+def json_response(value: object, status: int = 200, *headers: tuple[str, str]) -> Answer:
+    """For a program."""
+    return Answer(status, _OF_JSON, *headers, body=json.dumps(value).encode())
+
+
+def text_response(text: bytes, content_type: str) -> Answer:
+    """For a program that reads no JSON."""
+    return Answer(200, _OF_NO_PAGE, ("Content-Type", content_type), body=text)
+
+
+def error_response(request: BaseRequest, error: GatewayError) -> Answer:
     """The error as the browser prefers it: a page, or JSON; always code and correlation id, never the detail."""
     trail = request[TRAIL]
     rule = None if error.rule is None else pages.RefusingRule(id=error.rule, message=error.message)
     if isinstance(error, NotANavigation) or trail.for_programs or prefers_json(request.headers.get("Accept", "")):
         body = pages.error_json(type(error), correlation_id=trail.correlation_id, rule=rule)
-        return Answer(error.status, _OF_JSON, *when_to_retry(error), body=json.dumps(body).encode())
+        return json_response(body, error.status, *when_to_retry(error))
     now = request[SERVICES].clock.now()
     page = pages.error_page(type(error), correlation_id=trail.correlation_id, now=now, ways=ways_on(trail, error), rule=rule)
     return page_response(page, error.status, *when_to_retry(error))

@@ -9,7 +9,9 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import unquote, unquote_to_bytes
 
-from aiohttp import web
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from aiohttp.web_protocol import RequestPayloadError
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import (
     GatewayError,
@@ -45,7 +47,7 @@ _WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 Pairs = Sequence[tuple[str, str]]
 
 
-def query_pairs(request: web.BaseRequest) -> Pairs:
+def query_pairs(request: BaseRequest) -> Pairs:
     """The query's parameters in order, doubled ones too. Raises `MalformedStart`."""
     return _pairs(request.rel_url.raw_query_string, MalformedStart)
 
@@ -69,7 +71,7 @@ def single(pairs: Pairs, name: str) -> str | None:
     return values[0] if values else None
 
 
-def query_response(request: web.BaseRequest) -> IdpResponse:
+def query_response(request: BaseRequest) -> IdpResponse:
     """An identity provider's answer in the query. Raises `MalformedResponse`."""
     return IdpResponse(
         binding=Binding.QUERY,
@@ -77,25 +79,25 @@ def query_response(request: web.BaseRequest) -> IdpResponse:
     )
 
 
-async def form_response(request: web.BaseRequest, binding: Binding = Binding.FORM_POST) -> IdpResponse:
+async def form_response(request: BaseRequest, binding: Binding = Binding.FORM_POST) -> IdpResponse:
     """An identity provider's answer in a form that the browser posted. Raises `MalformedResponse`, `RequestTooLarge`."""
     text = await _form_text(request, MalformedResponse, largest=LARGEST_FORM[binding])
     return IdpResponse(binding=binding, fields=_fields(_pairs(text, MalformedResponse), MalformedResponse, LONGEST_FIELD[binding]))
 
 
-def query_message(request: web.BaseRequest, channel: Channel) -> LogoutMessage:
+def query_message(request: BaseRequest, channel: Channel) -> LogoutMessage:
     """What came to a logout address in the query. Raises `MalformedLogout`."""
     query = request.rel_url.raw_query_string
     return LogoutMessage(channel=channel, fields=_fields(_pairs(query, MalformedLogout), MalformedLogout, LONGEST_QUERY), raw_query=query)
 
 
-async def form_message(request: web.BaseRequest, channel: Channel) -> LogoutMessage:
+async def form_message(request: BaseRequest, channel: Channel) -> LogoutMessage:
     """What came to a logout address in a form. Raises `MalformedLogout`, `RequestTooLarge`."""
     text = await _form_text(request, MalformedLogout, largest=LARGEST_LOGOUT)
     return LogoutMessage(channel=channel, fields=_fields(_pairs(text, MalformedLogout), MalformedLogout, LARGEST_LOGOUT))
 
 
-async def _form_text(request: web.BaseRequest, error: type[GatewayError], *, largest: int) -> str:
+async def _form_text(request: BaseRequest, error: type[GatewayError], *, largest: int) -> str:
     if request.content_type != FORM_TYPE or "Content-Encoding" in request.headers:
         raise error("not a form, or a compressed one")
     if (request.content_length or 0) > largest:
@@ -103,16 +105,16 @@ async def _form_text(request: web.BaseRequest, error: type[GatewayError], *, lar
     try:
         body = await _body(request)
         text = body.decode("ascii")
-    except web.HTTPRequestEntityTooLarge as problem:
+    except HTTPRequestEntityTooLarge as problem:
         raise RequestTooLarge("form") from problem
-    except (UnicodeDecodeError, TimeoutError, web.RequestPayloadError, ConnectionError) as problem:
+    except (UnicodeDecodeError, TimeoutError, RequestPayloadError, ConnectionError) as problem:
         raise error(f"the form did not arrive whole: {type(problem).__name__}") from problem
     if len(body) > largest:
         raise RequestTooLarge("form")
     return text
 
 
-async def _body(request: web.BaseRequest) -> bytes:
+async def _body(request: BaseRequest) -> bytes:
     """All of it, within the time that it may take: none where it is here already. Raises `TimeoutError` and what aiohttp raises."""
     if request.content.is_eof():
         return await request.read()
@@ -120,7 +122,7 @@ async def _body(request: web.BaseRequest) -> bytes:
         return await request.read()
 
 
-async def form_pairs(request: web.BaseRequest) -> Pairs:
+async def form_pairs(request: BaseRequest) -> Pairs:
     """The fields of a form of ours, in order. Raises `MalformedStart`, `RequestTooLarge`."""
     return _pairs(await _form_text(request, MalformedStart, largest=LARGEST_FORM[Binding.FORM_POST]), MalformedStart)
 
@@ -232,17 +234,17 @@ def _q(parameters: list[str]) -> float:
     return 1.0
 
 
-def client_address(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+def client_address(request: BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     """`client_ip` as text. Empty: unknown."""
     return _shown(_short(_asking(request, trusted)))
 
 
-def client_ip(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> IPv4Address | IPv6Address | None:
+def client_ip(request: BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> IPv4Address | IPv6Address | None:
     """Who asks: the peer, or, while that is a trusted proxy, the last address in X-Forwarded-For that is not. None: unknown."""
     return _address(_asking(request, trusted))
 
 
-def _asking(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+def _asking(request: BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
     peer = request.remote or ""
     if not trusted or not is_trusted(peer, trusted):
         return peer

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-from aiohttp import web
+from aiohttp.helpers import RequestKey
 
 from gateway.journal import LogJournal
 from gateway.login import LoginPipeline
 from gateway.logout import LogoutPipeline
 from gateway.model import TransactionId
 from gateway.ports import Clock, Entropy
-from gateway.routing import Live, RoutingTable
+from gateway.routing import RoutingTable
 from gateway.web.confirmations import Confirmations
 from gateway.web.cookies import LoginCookies
 from gateway.web.guard import Guard
@@ -73,6 +73,5 @@ class Trail:
     """Headers that go out with whatever answer is given, also an error page: the cookies of a used login."""
 
 
-READY = web.AppKey("ready", Live[bool])
-SERVICES = web.RequestKey("services", Services)
-TRAIL = web.RequestKey("trail", Trail)
+SERVICES = RequestKey("services", Services)
+TRAIL = RequestKey("trail", Trail)

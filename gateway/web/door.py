@@ -33,7 +33,7 @@ class Door:
 
     async def open(self) -> tuple[str, int]:
         """Begin to listen: the (first) address and port that it became. Raises `OSError`."""
-        await self._runner.setup()
+        self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(
             self._runner.factory, self._host, self._port, ssl=self._tls, ssl_handshake_timeout=self._handshake, backlog=BACKLOG
         )

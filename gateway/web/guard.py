@@ -15,7 +15,8 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader
+from aiohttp.web_request import BaseRequest
 
 from gateway.config.settings import LimitSettings
 from gateway.errors import Overloaded, ProviderBusy, TooManyRequests
@@ -85,7 +86,7 @@ class Guard:
             raise self._overloaded(endpoint)
         return pressure.counted(body)
 
-    async def await_turn(self, request: web.BaseRequest) -> None:
+    async def await_turn(self, request: BaseRequest) -> None:
         """Until there is time for a login to begin. Raises `Overloaded`."""
         if not await self.pressure.turn(lambda: request.transport is None):
             raise self._overloaded(Endpoint.START)
@@ -98,7 +99,7 @@ class Guard:
         self._tell("shedding", endpoint=endpoint.value, state=state)
         return Overloaded(state)
 
-    async def check_client(self, request: web.BaseRequest, endpoint: Endpoint) -> None:
+    async def check_client(self, request: BaseRequest, endpoint: Endpoint) -> None:
         """Not more requests of this kind from this client's network than `limits` allows. Raises `TooManyRequests`.
 
         What can begin no login takes no beginning: any site's page could shut out its visitors' networks with images and frames.
@@ -136,7 +137,7 @@ class Guard:
             self.journal.warn(event, **fields)
 
 
-def client_network(request: web.BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
+def client_network(request: BaseRequest, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
     """Who asks, as far as limits tell clients apart: an IPv4 address, the /64 of an IPv6 one.
 
     None where that cannot be known, because a proxy passes requests on whose network nobody named, or a named one that

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from aiohttp.web_request import BaseRequest
 
 from gateway import lines
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANavigation, PrefetchRefused, RequestTooLarge
@@ -35,7 +37,7 @@ class Front:
     def __init__(self, services: Live[Services], ready: Live[bool]) -> None:
         self._services, self._ready = services, ready
 
-    async def __call__(self, request: web.BaseRequest) -> Answer:
+    async def __call__(self, request: BaseRequest) -> Answer:
         if "Expect" in request.headers:
             await go_ahead(request)
         with self._services.hold() as services:
@@ -45,14 +47,14 @@ class Front:
         return response
 
 
-async def go_ahead(request: web.BaseRequest) -> None:
+async def go_ahead(request: BaseRequest) -> None:
     """RFC 9110 §10.1.1: who waits with a body is told to send it."""
     if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 
 
-async def served(request: web.BaseRequest, services: Services) -> Answer:
+async def served(request: BaseRequest, services: Services) -> Answer:
     """The answer, with what goes round it."""
     started = time.perf_counter()
     route, name = find(request.rel_url.path_safe)
@@ -77,7 +79,7 @@ async def served(request: web.BaseRequest, services: Services) -> Answer:
     return response
 
 
-async def answered(request: web.BaseRequest, route: Route, guard: Guard) -> Answer:
+async def answered(request: BaseRequest, route: Route, guard: Guard) -> Answer:
     """The handler's answer, or the error's."""
     endpoint = route.endpoint
     try:
@@ -93,14 +95,14 @@ async def answered(request: web.BaseRequest, route: Route, guard: Guard) -> Answ
         return response
     except GatewayError as error:
         return refused(request, error)
-    except web.HTTPRequestEntityTooLarge as error:
+    except HTTPRequestEntityTooLarge as error:
         return refused(request, RequestTooLarge(error.reason))
     except Exception as error:  # noqa: BLE001 (the one place: an unforeseen fault must not reach the browser as a traceback)
         request[SERVICES].journal.crash(error)
         return refused(request, InternalError(type(error).__name__))
 
 
-def refused(request: web.BaseRequest, error: GatewayError) -> Answer:
+def refused(request: BaseRequest, error: GatewayError) -> Answer:
     """Record a login that ended here, and answer with its error."""
     trail = request[TRAIL]
     trail.code, trail.detail = error.code, error.detail[:LONGEST_DETAIL]

@@ -9,17 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import MethodNotAllowed, NotFound
-from gateway.metrics import Metrics
-from gateway.routing import Live
 from gateway.web.answers import Answer
-from gateway.web.context import READY, Services
 from gateway.web.guard import Endpoint
-from gateway.web.handlers import chooser, keys, login, logout, management, minting, revoking, saml, single_logout, this_machine, trial
+from gateway.web.handlers import chooser, keys, login, logout, saml, single_logout, trial
 
-Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[Answer]]
+Handler: TypeAlias = Callable[[BaseRequest], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +67,3 @@ def find(path: str) -> tuple[Route, str]:
         end = len(path)
     name = path[start:end]
     return (_TABLE.get((path[:start], path[end:]), NOWHERE) if name else NOWHERE), name
-
-
-def management_application(ready: Live[bool], metrics: Metrics, services: Live[Services]) -> web.Application:
-    """What the platform reaches, and programs on this machine."""
-    app = web.Application(client_max_size=this_machine.SMALL)
-    app[this_machine.LIVE] = services
-    app[READY] = ready
-    app[management.METRICS] = metrics
-    app.add_routes(
-        [
-            web.get("/livez", management.livez),
-            web.get("/readyz", management.readyz),
-            web.get("/metrics", management.metrics),
-            web.post("/test-logins", minting.mint),
-            web.post("/revocations", revoking.revoke),
-        ]
-    )
-    return app

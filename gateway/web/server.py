@@ -13,8 +13,11 @@ from functools import partial
 from itertools import islice
 from typing import Any, cast
 
-from aiohttp import StreamReader, web
+from aiohttp import StreamReader
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+from aiohttp.web_server import Server
 
 from gateway.errors import GatewayError, InternalError, UnreadableRequest
 from gateway.routing import Live
@@ -22,6 +25,8 @@ from gateway.web import pages
 from gateway.web.answers import Answer, page_response
 from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import Services
+from gateway.web.handlers.management import Management
+from gateway.web.handlers.this_machine import SMALL
 from gateway.web.middleware import HSTS, Front, correlation_id
 
 KEEPALIVE_SECONDS = 75.0
@@ -59,47 +64,54 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class Runner(web.BaseRunner):
-    """Serves from when it is set up until it is cleaned up."""
+class Runner:
+    """Serves from when it is set up until it is cleaned up. `make` gives its server, within the loop that it shall run in."""
+
+    def __init__(self, make: Callable[[asyncio.AbstractEventLoop], Server], *, shutdown_timeout: float) -> None:
+        self._make, self._shutdown_timeout = make, shutdown_timeout
+        self.server: Server | None = None
+
+    def setup(self) -> None:
+        """From now on there are protocols."""
+        self.server = self._make(asyncio.get_running_loop())
 
     def factory(self) -> RequestHandler:
         """A protocol for a new connection."""
-        return cast("web.Server", self.server)()
+        return cast("Server", self.server)()
 
     def expects_requests(self) -> bool:
         """Whether a connection is open that has not sent a request yet."""
         return isinstance(self.server, _Server) and any(not connection.spoke for connection in self.server.open)
 
-
-class ManagementRunner(Runner, web.AppRunner):
-    """For an application whose clients are the platform's own."""
-
-    def __init__(self, app: web.Application, *, shutdown_timeout: float) -> None:
-        super().__init__(app, shutdown_timeout=shutdown_timeout, **OPTIONS)
-
-
-class GatewayRunner(Runner):
-    """For browsers and identity providers: aiohttp's low-level server, without an application between it and `Front`."""
-
-    def __init__(self, services: Live[Services], ready: Live[bool], *, shutdown_timeout: float) -> None:
-        super().__init__(shutdown_timeout=shutdown_timeout)
-        self._services, self._front = services, Front(services, ready)
-
-    async def shutdown(self) -> None:
-        """Nothing but connections to close."""
-
-    async def _make_server(self) -> web.Server:
-        return _Server(_refusals(self._services), self._front, loop=asyncio.get_running_loop())
-
-    async def _cleanup_server(self) -> None:
-        """Nothing is left."""
+    async def cleanup(self) -> None:
+        """Close connections, each once what is in hand there has ended, after the time for that in any case."""
+        server, self.server = self.server, None
+        if server is not None:
+            await asyncio.sleep(0)  # so that what has arrived is begun
+            server.pre_shutdown()
+            await server.shutdown(self._shutdown_timeout)
 
 
-class _Server(web.Server):
+def for_browsers(services: Live[Services], ready: Live[bool], loop: asyncio.AbstractEventLoop) -> Server:
+    """The server for browsers and identity providers."""
+    return _Server(_refusals(services), Front(services, ready), loop=loop)
+
+
+def for_the_platform(management: Management, loop: asyncio.AbstractEventLoop) -> Server:
+    """The server for probes, metrics and programs on this machine."""
+    return Server(cast("Any", management), request_factory=_requests(loop, SMALL), loop=loop, **OPTIONS)
+
+
+def _requests(loop: asyncio.AbstractEventLoop, largest: int) -> partial[BaseRequest]:
+    """What makes requests whose body is at most so many bytes long."""
+    return partial(BaseRequest, loop=loop, client_max_size=largest)
+
+
+class _Server(Server):
     """Makes a protocol of ours for each connection, and keeps their number in bounds."""
 
     def __init__(self, refuse: Refuse, front: Front, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(cast("Any", front), request_factory=partial(web.BaseRequest, loop=loop, client_max_size=LARGEST_BODY), loop=loop)
+        super().__init__(cast("Any", front), request_factory=_requests(loop, LARGEST_BODY), loop=loop)
         self._refuse = refuse
         self._running = loop
         self.read_into = memoryview(bytearray(READ_BYTES))
@@ -230,15 +242,15 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
             self.force_close()
 
     def handle_error(
-        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
-    ) -> web.StreamResponse:
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> StreamResponse:
         """What is no request, or failed outside every handler. `exc` and `message` quote what came: neither is shown or logged."""
         del message
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already") from exc
         response = self._refuse(status)
         response.force_close()
-        return cast("web.StreamResponse", response)
+        return cast("StreamResponse", response)
 
 
 def _refusals(live: Live[Services]) -> Refuse:

@@ -28,7 +28,7 @@ async def test_one_user_who_signs_in_again_and_again_pushes_nobody_out() -> None
 
 
 async def test_ways_that_share_a_hash_lead_each_to_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_index, "_SMALL", 0)
+    monkeypatch.setattr(memory_index, "_SIXTY_BITS", 0)
     index = MemorySessionIndex(FixedClock(), capacity=2)
     bob = replace(ENTRY, browser="b-2", session=session("bob", "s-2"), user=QlikUser(directory="CONTOSO", user_id="bob"))
     for entry in (ENTRY, bob, bob):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import MalformedStart
 from gateway.model import AuthModuleRedirect
@@ -29,7 +29,7 @@ class Searched:
     found: tuple[str, ...]
 
 
-def read_visit(request: web.BaseRequest, virtual_proxy: VirtualProxy, pairs: Pairs) -> Visit:
+def read_visit(request: BaseRequest, virtual_proxy: VirtualProxy, pairs: Pairs) -> Visit:
     """What says which provider to take. Raises `MalformedStart`."""
     services = request[SERVICES]
     last = last_choice(request[TRAIL].cookies, virtual_proxy.name, secure=services.secure)
@@ -41,7 +41,7 @@ def read_visit(request: web.BaseRequest, virtual_proxy: VirtualProxy, pairs: Pai
     )
 
 
-def keep_wish(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> None:
+def keep_wish(request: BaseRequest, virtual_proxy: VirtualProxy) -> None:
     """Ask next time, whatever was chosen last."""
     secure, trail = request[SERVICES].secure, request[TRAIL]
     last = last_choice(trail.cookies, virtual_proxy.name, secure=secure)
@@ -49,7 +49,7 @@ def keep_wish(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> None:
     trail.headers.append(("Set-Cookie", line))
 
 
-async def find(request: web.BaseRequest) -> Answer:
+async def find(request: BaseRequest) -> Answer:
     """The user gave a mail address on the chooser page: on to the provider of its domain, or the page again.
 
     A POST, so that the address gets into no log and no history; and a page for an answer, not a redirect: Chromium applies
@@ -72,7 +72,7 @@ async def find(request: web.BaseRequest) -> Answer:
 
 
 def choose_page(
-    request: web.BaseRequest,
+    request: BaseRequest,
     virtual_proxy: VirtualProxy,
     redirect: AuthModuleRedirect,
     *,

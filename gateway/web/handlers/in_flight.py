@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import LoginAlreadyUsed, MalformedResponse
 from gateway.model import Binding, FormPost, IdpRequest, IdpResponse, LoginTransaction
@@ -16,7 +16,7 @@ from gateway.web.handles import Handle
 
 
 def sent(
-    request: web.BaseRequest, transaction: LoginTransaction, idp_request: IdpRequest, *, held: Held | None = None, by_page: bool = False
+    request: BaseRequest, transaction: LoginTransaction, idp_request: IdpRequest, *, held: Held | None = None, by_page: bool = False
 ) -> Answer:
     """Seal the login into a cookie of this browser, and send it to the identity provider in the way that its protocol asks for.
 
@@ -35,7 +35,7 @@ def sent(
     return redirect_response(request, idp_request.url)
 
 
-def browser_handle(request: web.BaseRequest) -> Handle:
+def browser_handle(request: BaseRequest) -> Handle:
     """The handle of this browser, for as long as it keeps signing in."""
     cookie, trail = request[SERVICES].browser_cookie, request[TRAIL]
     handle = cookie.read(trail.cookies) or cookie.mint()
@@ -43,20 +43,20 @@ def browser_handle(request: web.BaseRequest) -> Handle:
     return handle
 
 
-def came_in(request: web.BaseRequest, transaction: LoginTransaction) -> None:
+def came_in(request: BaseRequest, transaction: LoginTransaction) -> None:
     """A login that had to be fresh succeeded: the next one need not be."""
     if transaction.fresh and transaction.browser:
         line = request[SERVICES].browser_cookie.issue(Handle(transaction.browser))
         request[TRAIL].headers.append(("Set-Cookie", line))
 
 
-def spend(request: web.BaseRequest, transaction: LoginTransaction, response: IdpResponse, *, ticket: bool = False) -> None:
+def spend(request: BaseRequest, transaction: LoginTransaction, response: IdpResponse, *, ticket: bool = False) -> None:
     """Leave a stub in the place of the used login, whatever the answer. `ticket`: it was one."""
     line = request[SERVICES].cookies.spend(transaction, response.binding, ticket=ticket)
     request[TRAIL].headers.append(("Set-Cookie", line))
 
 
-def open_login(request: web.BaseRequest, response: IdpResponse) -> LoginTransaction:
+def open_login(request: BaseRequest, response: IdpResponse) -> LoginTransaction:
     """The login in flight that the answer names. Raises `MalformedResponse`, `NoLoginInFlight`, `LoginAlreadyUsed`."""
     services, trail = request[SERVICES], request[TRAIL]
     state = response.fields.get("RelayState" if response.binding is Binding.SAML_POST else "state")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import NotFound
 from gateway.web.answers import Answer, public_response
 from gateway.web.context import TRAIL
 
 
-async def jwks(request: web.BaseRequest) -> Answer:
+async def jwks(request: BaseRequest) -> Answer:
     """RFC 7517 §5. Only for providers registered with `private_key_jwt`."""
     keys = request[TRAIL].table.provider(request[TRAIL].name).port.jwks()
     if keys is None:
@@ -19,7 +19,7 @@ async def jwks(request: web.BaseRequest) -> Answer:
     return public_response(json.dumps(keys), "application/json")
 
 
-async def metadata(request: web.BaseRequest) -> Answer:
+async def metadata(request: BaseRequest) -> Answer:
     """Our SAML metadata for one provider (SAML Metadata §4.1.1: the entity id is where it is found)."""
     document = request[TRAIL].table.provider(request[TRAIL].name).port.metadata_document()
     if document is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import GatewayError, SignInTooWeak
 from gateway.login import UNTOUCHED
@@ -18,7 +18,7 @@ from gateway.web.handlers import chooser, trial
 from gateway.web.handlers.in_flight import browser_handle, came_in, open_login, sent, spend
 
 
-async def start(request: web.BaseRequest) -> Answer:
+async def start(request: BaseRequest) -> Answer:
     """A virtual proxy sent the browser here: send it on to an identity provider, or let the user choose one."""
     trail = request[TRAIL]
     virtual_proxy = trail.table.virtual_proxy(trail.name)
@@ -37,7 +37,7 @@ async def start(request: web.BaseRequest) -> Answer:
     return await send_to_provider(request, virtual_proxy, choice.idp, redirect, chosen=choice.by_user)
 
 
-def portal_first(request: web.BaseRequest, virtual_proxy: VirtualProxy, *, ask: bool) -> Answer:
+def portal_first(request: BaseRequest, virtual_proxy: VirtualProxy, *, ask: bool) -> Answer:
     """Nobody knows yet at which node: the proxy will say. A wish to choose anew is kept for the browser's return from there."""
     if ask:
         chooser.keep_wish(request, virtual_proxy)
@@ -45,7 +45,7 @@ def portal_first(request: web.BaseRequest, virtual_proxy: VirtualProxy, *, ask: 
 
 
 async def send_to_provider(
-    request: web.BaseRequest, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool
+    request: BaseRequest, virtual_proxy: VirtualProxy, idp: str, redirect: AuthModuleRedirect, *, chosen: bool
 ) -> Answer:
     """Begin the login."""
     services, trail = request[SERVICES], request[TRAIL]
@@ -58,19 +58,19 @@ async def send_to_provider(
     return sent(request, *await services.pipeline.begin(trail.table, virtual_proxy, idp, redirect, visitor), held=held)
 
 
-async def callback_get(request: web.BaseRequest) -> Answer:
+async def callback_get(request: BaseRequest) -> Answer:
     """An OpenID provider's answer by `response_mode=query`."""
     known_provider(request)
     return await finish(request, query_response(request))
 
 
-async def callback_post(request: web.BaseRequest) -> Answer:
+async def callback_post(request: BaseRequest) -> Answer:
     """An OpenID provider's answer by `response_mode=form_post`."""
     known_provider(request)
     return await finish(request, await form_response(request))
 
 
-async def finish(request: web.BaseRequest, response: IdpResponse) -> Answer:
+async def finish(request: BaseRequest, response: IdpResponse) -> Answer:
     """End what this browser began, a login or a test; either way, and with whatever answer, it is used up."""
     trail = request[TRAIL]
     known_provider(request)
@@ -89,7 +89,7 @@ async def finish(request: web.BaseRequest, response: IdpResponse) -> Answer:
     return answer
 
 
-async def end_login(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> Answer:
+async def end_login(request: BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> Answer:
     """Back to Qlik with a ticket."""
     services, trail = request[SERVICES], request[TRAIL]
     idp = trail.name
@@ -101,7 +101,7 @@ async def end_login(request: web.BaseRequest, response: IdpResponse, transaction
     return to_qlik(request, ticket)
 
 
-def known_provider(request: web.BaseRequest) -> str:
+def known_provider(request: BaseRequest) -> str:
     """The provider in the path, before anything that it may have sent is read. Raises `NotFound`."""
     trail = request[TRAIL]
     idp = trail.name
@@ -110,13 +110,13 @@ def known_provider(request: web.BaseRequest) -> str:
     return idp
 
 
-def to_qlik(request: web.BaseRequest, ticket: Ticket) -> Answer:
+def to_qlik(request: BaseRequest, ticket: Ticket) -> Answer:
     """Back to the virtual proxy, by way of the Qlik host where the target asks for it."""
     if ticket.redeem_at is not None:
         return page_response(pages.redeem_page(redeem_at=ticket.redeem_at, location=ticket.location))
     return redirect_response(request, ticket.location)
 
 
-def own_url(request: web.BaseRequest) -> str:
+def own_url(request: BaseRequest) -> str:
     """This request's address as browsers know it."""
     return request[SERVICES].public_url + request.rel_url.raw_path_qs

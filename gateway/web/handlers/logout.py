@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.logout import Onward
 from gateway.model import FormPost, Journey
@@ -19,7 +19,7 @@ ASK = "ask"
 """In the query: the user is asked first, whoever sends them."""
 
 
-async def get(request: web.BaseRequest) -> Answer:
+async def get(request: BaseRequest) -> Answer:
     """Acts where our own site or a listed target asks; else the user is asked first.
 
     Also behind the link of a frame: any site may show that, and have its visitors click into it unseen.
@@ -33,7 +33,7 @@ async def get(request: web.BaseRequest) -> Answer:
     return await leave(request, virtual_proxy)
 
 
-async def post(request: web.BaseRequest) -> Answer:
+async def post(request: BaseRequest) -> Answer:
     """Acts: on a confirmation, or like a GET. A browser that comes from elsewhere with neither is asked.
 
     So is one from a listed target on another site: its handle stayed behind, and comes along with the GET of the question.
@@ -49,7 +49,7 @@ async def post(request: web.BaseRequest) -> Answer:
     return await leave(request, virtual_proxy)
 
 
-def entered(request: web.BaseRequest) -> VirtualProxy:
+def entered(request: BaseRequest) -> VirtualProxy:
     """The virtual proxy in the path. Raises `NotFound`, `NotANavigation`, `PrefetchRefused`."""
     trail = request[TRAIL]
     virtual_proxy = trail.table.virtual_proxy(trail.name)
@@ -58,24 +58,24 @@ def entered(request: web.BaseRequest) -> VirtualProxy:
     return virtual_proxy
 
 
-def question(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> str:
+def question(request: BaseRequest, virtual_proxy: VirtualProxy) -> str:
     """Where the user is asked first."""
     return f"{request[SERVICES].public_url}/vp/{virtual_proxy.name}/logout?{ASK}=1"
 
 
-def handle_value(request: web.BaseRequest) -> str:
+def handle_value(request: BaseRequest) -> str:
     """The handle that this browser shows; '' for none."""
     handle = request[SERVICES].browser_cookie.read(request[TRAIL].cookies)
     return "" if handle is None else handle.value
 
 
-def confirmation(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> Answer:
+def confirmation(request: BaseRequest, virtual_proxy: VirtualProxy) -> Answer:
     """Ask the user first."""
     token = request[SERVICES].confirmations.mint(virtual_proxy.name, handle_value(request))
     return page_response(pages.confirm_page(url=f"/vp/{virtual_proxy.name}/logout", token=token, virtual_proxy=virtual_proxy.name))
 
 
-async def leave(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> Answer:
+async def leave(request: BaseRequest, virtual_proxy: VirtualProxy) -> Answer:
     """End what this browser began. Its next login asks for a fresh sign-in, whatever the provider remembers."""
     services, trail = request[SERVICES], request[TRAIL]
     cookie = services.browser_cookie
@@ -88,7 +88,7 @@ async def leave(request: web.BaseRequest, virtual_proxy: VirtualProxy) -> Answer
     return go_on(request, journey, onward)
 
 
-def go_on(request: web.BaseRequest, journey: Journey, onward: Onward | None) -> Answer:
+def go_on(request: BaseRequest, journey: Journey, onward: Onward | None) -> Answer:
     """To the next provider, or to the last page. After a form of ours a page goes on: its `form-action` would bind a redirect."""
     services, trail = request[SERVICES], request[TRAIL]
     if onward is None:
@@ -103,7 +103,7 @@ def go_on(request: web.BaseRequest, journey: Journey, onward: Onward | None) -> 
     return redirect_response(request, idp_request.url)
 
 
-def signed_out_page(request: web.BaseRequest, journey: Journey) -> pages.Page:
+def signed_out_page(request: BaseRequest, journey: Journey) -> pages.Page:
     """What has ended and what has not, and the way back in."""
     table = request[TRAIL].table
     virtual_proxy = table.virtual_proxies.get(journey.virtual_proxy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import MalformedResponse, NoLoginInFlight, NotFound, SamlUnsolicited
 from gateway.model import Binding
@@ -12,7 +12,7 @@ from gateway.web.context import TRAIL
 from gateway.web.handlers.login import finish, known_provider
 
 
-async def acs(request: web.BaseRequest) -> Answer:
+async def acs(request: BaseRequest) -> Answer:
     """Finish the login that the response answers. One that nobody asked for never is an identity."""
     provider = request[TRAIL].table.provider(known_provider(request)).port
     if provider.binding is not Binding.SAML_POST:
@@ -26,7 +26,7 @@ async def acs(request: web.BaseRequest) -> Answer:
     return unsolicited(request)
 
 
-def unsolicited(request: web.BaseRequest) -> Answer:
+def unsolicited(request: BaseRequest) -> Answer:
     """Not an identity, and its RelayState is not read: at most it begins a fresh login at the configured virtual proxy."""
     trail = request[TRAIL]
     virtual_proxy = trail.table.virtual_proxies.get(trail.table.provider(request[TRAIL].name).idp_initiated or "")

@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 from ipaddress import ip_address
 
-from aiohttp import web
+from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from aiohttp.web_request import BaseRequest
 
-from gateway.routing import Live
-from gateway.web.context import Services
+from gateway.web.answers import Answer, json_response
 
-LIVE = web.AppKey("live", Live[Services])
 SMALL = 4096
 FROM_A_BROWSER = ("Origin", "Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Mode")
 PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
-def from_this_machine(request: web.Request) -> bool:
+def from_this_machine(request: BaseRequest) -> bool:
     """Whether a program beside us asks, itself.
 
     Both ends of the connection are looked at: a service mesh hands on what comes from elsewhere from an address of its own in
@@ -32,7 +31,7 @@ def from_this_machine(request: web.Request) -> bool:
     return not told and all(map(_is_loopback, (request.remote, str(here[0]), _asked_host(request))))
 
 
-def _asked_host(request: web.Request) -> str | None:
+def _asked_host(request: BaseRequest) -> str | None:
     try:
         return request.url.host
     except ValueError:  # a Host that is none
@@ -48,13 +47,13 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-async def read_names(request: web.Request, *wanted: str) -> tuple[str, ...] | None:
+async def read_names(request: BaseRequest, *wanted: str) -> tuple[str, ...] | None:
     """These members of the JSON object that was sent, all strings; None where they are not there."""
     if request.content_type != "application/json" or (request.content_length or 0) > SMALL:
         return None
     try:
         told = json.loads(await request.read())
-    except (ValueError, RecursionError, web.HTTPRequestEntityTooLarge):
+    except (ValueError, RecursionError, HTTPRequestEntityTooLarge):
         return None
     if not isinstance(told, dict):
         return None
@@ -62,6 +61,6 @@ async def read_names(request: web.Request, *wanted: str) -> tuple[str, ...] | No
     return values if len(values) == len(wanted) else None
 
 
-def refusal(status: int, why: str) -> web.Response:
+def refusal(status: int, why: str, *headers: tuple[str, str]) -> Answer:
     """An answer for a program."""
-    return web.json_response({"error": why}, status=status)
+    return json_response({"error": why}, status, *headers)

@@ -5,7 +5,7 @@ Opening the link only shows a page, so that a program which looks at links in a 
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from gateway.errors import GatewayError, SignInTooWeak
 from gateway.events import TrialEnded
@@ -20,7 +20,7 @@ from gateway.web.handlers.in_flight import sent
 from gateway.web.trace import Trace, trace_of
 
 
-async def show(request: web.BaseRequest) -> Answer:
+async def show(request: BaseRequest) -> Answer:
     """What the link is for, and a button that begins the test sign-in."""
     check_navigation(request.headers)
     trail = request[TRAIL]
@@ -30,7 +30,7 @@ async def show(request: web.BaseRequest) -> Answer:
     return page_response(pages.trial_start_page(url=request.rel_url.raw_path, virtual_proxy=link.virtual_proxy, provider=name))
 
 
-async def begin(request: web.BaseRequest) -> Answer:
+async def begin(request: BaseRequest) -> Answer:
     """To the identity provider; the link is used up."""
     check_navigation(request.headers)
     services = request[SERVICES]
@@ -38,7 +38,7 @@ async def begin(request: web.BaseRequest) -> Answer:
     return sent(request, *await services.pipeline.begin_trial(request[TRAIL].table, link), by_page=True)
 
 
-async def end(request: web.BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> Answer:
+async def end(request: BaseRequest, response: IdpResponse, transaction: LoginTransaction) -> Answer:
     """The trace, in the place of a ticket."""
     services, table = request[SERVICES], request[TRAIL].table
     request[TRAIL].is_login = False
@@ -67,7 +67,7 @@ def traced(transaction: LoginTransaction, proven: Proven) -> tuple[Trace, Gatewa
     return trace, told.refusal
 
 
-def record(request: web.BaseRequest, transaction: LoginTransaction, refusal: GatewayError | None) -> None:
+def record(request: BaseRequest, transaction: LoginTransaction, refusal: GatewayError | None) -> None:
     """A line in the log."""
     request[SERVICES].journal.record(
         TrialEnded(
