@@ -46,8 +46,8 @@ IN_FLIGHT_SECONDS = 20.0
 
 SETTLE_SECONDS = 1.0
 """From the start until what could wait is done: time for those who ask whether it is ready."""
-TLS_BUFFER = 32 * 1024
-"""Bytes that each connection over TLS reads into. asyncio takes 256 KiB, all of it in use from the first byte; a record has 16 at most."""
+TLS_BUFFER = 16 * 1024
+"""Bytes that each connection over TLS reads into, as many as a record has. asyncio takes 256 KiB, all of it in use from the first byte."""
 OPEN_FILES = MOST_CONNECTIONS + 1_000
 """Browsers', and what goes to nodes, providers, the store and the disk."""
 

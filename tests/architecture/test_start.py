@@ -10,7 +10,7 @@ import pytest
 
 from gateway.cli import NOT_LOOKED_FOR, quick_loading
 
-FOR_FEW = ("gateway.demo", "gateway.doctor", "jinja2", "onelogin", "redis", "xmlsec")
+FOR_FEW = ("aiohttp.web", "gateway.demo", "gateway.doctor", "jinja2", "onelogin", "re2", "redis", "xmlsec")
 """What most gateways never need, and the others load when they do."""
 
 

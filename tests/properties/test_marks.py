@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -52,3 +52,9 @@ def test_a_full_store_forgets_no_live_mark_and_has_room_again_when_all_have_ende
     clock.advance(30)
     assert asyncio.run(store.claim("another", clock.now() + timedelta(seconds=1)))
     event("refused" if refused else "never full")
+
+
+def test_a_mark_that_ends_after_all_seconds_that_can_be_told_is_held() -> None:
+    store = MemoryReplayStore(FixedClock())
+    assert asyncio.run(store.claim("one", datetime.max.replace(tzinfo=UTC)))
+    assert not asyncio.run(store.claim("one", NOON))
