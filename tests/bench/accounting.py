@@ -63,13 +63,22 @@ def cpu_seconds(pid: int) -> float:
 
 def pss_mib(root: int) -> float:
     """Resident memory of a tree, shared pages by their share: what it costs the machine."""
+    return _mib(root, "Pss:")
+
+
+def rss_mib(root: int) -> float:
+    """Resident memory of a tree, shared pages counted whole: what it costs a machine where nothing else runs."""
+    return _mib(root, "Rss:")
+
+
+def _mib(root: int, kind: str) -> float:
     total = 0
     for pid in tree(root):
         try:
             lines = (PROC / f"{pid}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(kind))
     return total / 1024
 
 

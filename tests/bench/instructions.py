@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.bench.browser import Journey, drive
 from tests.bench.logins import GROUPS
 from tests.bench.stage import Stage, open_stage
 from tests.bench.systems import Running, product, started, yardstick
+from tests.bench.telling import tell
 
 LOGINS, AT_ONCE = 60, 3
 SETTLES = 14.0
@@ -73,11 +73,5 @@ async def control(order: str, running: Running) -> None:
     await process.wait()
 
 
-async def main() -> None:
-    async for line in run():
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    tell(run())

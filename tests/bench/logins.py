@@ -25,11 +25,11 @@ from time import perf_counter
 from typing import Any
 
 from tests.bench import peers
-from tests.bench.accounting import pss_mib, spent
+from tests.bench.accounting import pss_mib, rss_mib, spent
 from tests.bench.browser import Journey, drive
 from tests.bench.identity_provider import IdentityProvider
 from tests.bench.stage import HOST, Stage, open_stage
-from tests.bench.systems import Running, System, product, started, yardstick
+from tests.bench.systems import PYTHON, Running, System, product, started, yardstick
 from tests.ports import unused_port
 
 GROUPS = 20
@@ -83,7 +83,7 @@ class Row:
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """All of one run. `memory`: MiB of PSS by moment, of the product alone; `seconds`: of a start to readiness, and of `qlikgw --help`.
+    """All of one run. `memory`: MiB by measure and moment, of the product alone; `seconds`: of a start, of `qlikgw --help`.
 
     `floors`: microseconds by part; `about`: what it was measured with.
     """
@@ -147,11 +147,16 @@ async def by_itself(result: Result, stage: Stage, core: int | None, options: Opt
     for _ in range(STARTS):
         async with started(product(stage), stage.folder, core=core) as running:
             starts.append(running.after)
-            result.memory["at the start"] = pss_mib(running.pid)
+            look_at_memory(result, running.pid, "at the start")
             if options.memory_after and len(starts) == STARTS:
                 await drive(running.system.journeys["OIDC"], stage.provider, at_once=16, logins=options.memory_after)
-                result.memory[f"after {options.memory_after} logins"] = pss_mib(running.pid)
+                look_at_memory(result, running.pid, f"after {options.memory_after} logins")
     result.seconds = {"ready": median(starts), "help": min(seconds_of_help() for _ in range(5))}
+
+
+def look_at_memory(result: Result, pid: int, moment: str) -> None:
+    """Now."""
+    result.memory |= {f"PSS {moment}": pss_mib(pid), f"RSS {moment}": rss_mib(pid)}
 
 
 async def warm_up(running: dict[str, Running], provider: IdentityProvider, logins: int) -> None:
@@ -245,7 +250,7 @@ async def redis(folder: Path) -> AsyncIterator[str]:
 def seconds_of_help() -> float:
     """How long `qlikgw --help` takes."""
     began = perf_counter()
-    subprocess.run([sys.executable, "-m", "gateway", "--help"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([PYTHON, "-m", "gateway", "--help"], check=True, stdout=subprocess.DEVNULL)
     return perf_counter() - began
 
 
@@ -260,7 +265,7 @@ def lines(result: Result) -> Iterator[str]:
         figures = [f"{row.at_once}", f"{row.per_cpu_second:.0f}", "" if share is None else f"{share:.2f}", f"{row.per_second:.0f}"]
         figures += [f"{row.p50:.1f}", f"{row.p99:.1f}", f"{row.driver:.0f}", f"{row.others:.0f}"]
         yield f"{row.system:20}{row.journey:22}" + "".join(f"{one:>13}" for one in figures) + f"  {row.errors or ''}"
-    yield from (f"PSS {moment}: {size:.0f} MiB" for moment, size in result.memory.items())
+    yield from (f"{moment}: {size:.0f} MiB" for moment, size in result.memory.items())
     yield from (f"{what}: {seconds * 1000:.0f} ms" for what, seconds in result.seconds.items())
 
 

@@ -6,7 +6,6 @@ What may grow is what has a cap: marks against replay, the index for logouts. So
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.bench.browser import Browser, LoginFailed
 from tests.bench.logins import GROUPS
 from tests.bench.stage import open_stage
 from tests.bench.systems import product, started
+from tests.bench.telling import tell
 
 LOGINS = 200_000
 STEP = 10_000
@@ -55,11 +55,5 @@ async def run(logins: int = LOGINS, step: int = STEP, journey: str = "OIDC") -> 
         await stage.close()
 
 
-async def main() -> None:
-    async for line in run():
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    tell(run())

@@ -27,7 +27,7 @@ def publish_logins(result: Result) -> None:
     (FOLDER / "logins.svg").write_text(plot.bars(result, LEVEL))
     heads = ("system", "login", "at once", "per CPU s", "of the yardstick", "per s", "p50 ms", "p99 ms", "driver %", "others %", "errors")
     rows = [cells(row, ratio(result, row)) for row in result.rows]
-    sizes = [f"- Memory (PSS) {moment}: {size:.0f} MiB" for moment, size in result.memory.items()]
+    sizes = [f"- Memory, {moment}: {size:.0f} MiB" for moment, size in result.memory.items()]
     told = [*sizes, *(f"- {line}" for line in (*bars_met(result), *over_floors(result)))]
     fill(
         "logins", [*table(heads, rows), "", *told, f"- Measured with {', '.join(f'{name} {what}' for name, what in result.about.items())}"]
@@ -119,7 +119,7 @@ def bars_met(result: Result) -> Iterator[str]:
         yield f"{verdict(row.p99 <= SLOWEST_MS)}: {row.journey} p99 {row.p99:.0f} ms of {SLOWEST_MS}"
     for what, seconds in result.seconds.items():
         yield f"{verdict(seconds * 1000 <= LONGEST_MS[what])}: {SAID[what]} {seconds * 1000:.0f} ms of {LONGEST_MS[what]}"
-    if (size := result.memory.get(f"after {MANY_LOGINS} logins")) is not None:
+    if (size := result.memory.get(f"PSS after {MANY_LOGINS} logins")) is not None:
         yield f"{verdict(size <= LARGEST_MIB)}: memory after {MANY_LOGINS:,} logins {size:.0f} MiB of {LARGEST_MIB}"
 
 

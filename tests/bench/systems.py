@@ -22,6 +22,8 @@ from tests.ports import unused_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
+PYTHON = os.environ.get("QLIKGW_BENCH_PYTHON", sys.executable)
+"""What the product and the yardstick run with: by `./dev bench`, an environment with nothing else in it than a site installs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +100,7 @@ def product(stage: Stage, **options: object) -> System:
     folder = write_folder(stage, ports=ports, **options)  # type: ignore[arg-type]
     return System(
         name=f"qlikgw-{ports[0]}",
-        command=[sys.executable, "-m", "gateway", "serve", "--config", str(folder)],
+        command=[PYTHON, "-m", "gateway", "serve", "--config", str(folder)],
         journeys={name: journey(virtual_proxy, ports[0]) for name, virtual_proxy in JOURNEYS.items()},
         ready=(HOST, ports[1], "/readyz"),
     )
@@ -111,7 +113,7 @@ def yardstick(stage: Stage) -> System:
     query = "?targetId={target}&proxyRestUri=" + PUBLIC_URL
     return System(
         name="yardstick",
-        command=[sys.executable, "-m", "tests.bench.yardstick", str(stage.folder), str(port), stage.provider.issuer, node],
+        command=[PYTHON, "-m", "tests.bench.yardstick", str(stage.folder), str(port), stage.provider.issuer, node],
         journeys={
             name: Journey(start=f"http://{HOST}:{port}/{start}/start{query}", ends=TICKET, address=(HOST, port))
             for name, start in (("OIDC", "oidc"), ("SAML", "saml"))
