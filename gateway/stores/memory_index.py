@@ -25,7 +25,8 @@ EACH = 200
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-DRAWERS: Final = 1 << 12
+_DRAWER_BITS: Final = 12
+_DRAWERS: Final = 1 << _DRAWER_BITS
 _SIXTY_BITS: Final = (1 << 60) - 1
 _WAYS: Final = 5
 """By which an entry is found, at most."""
@@ -52,7 +53,7 @@ class MemorySessionIndex:
         self._journal = journal
         self._capacity = capacity
         self._entries: dict[int, bytes] = {}
-        self._drawers = [b""] * DRAWERS
+        self._drawers = [b""] * _DRAWERS
         self._oldest = self._next = 0
 
     async def remember(self, entry: SignedIn) -> None:
@@ -222,4 +223,4 @@ def _hash(way: _Way) -> int:
 
 def _place(hashed: int) -> tuple[int, bytes]:
     """A drawer, and what its records begin with."""
-    return hashed % DRAWERS, (hashed // DRAWERS).to_bytes(_MARK)
+    return hashed & (_DRAWERS - 1), (hashed >> _DRAWER_BITS).to_bytes(_MARK)
