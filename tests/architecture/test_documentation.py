@@ -19,6 +19,8 @@ from prometheus_client import Counter
 from gateway import events
 from gateway.cli import main
 from gateway.metrics import Metrics
+from gateway.stores import counting, memory, memory_index
+from gateway.web import browser, guard, server
 
 ROOT = Path(__file__).parents[2]
 GATEWAY = ROOT / "gateway"
@@ -64,6 +66,35 @@ def test_a_metric_stands_in_the_manual_with_its_labels(metric: str) -> None:
 def test_no_page_tells_of_a_metric_that_is_not_there() -> None:
     known = {metric.removesuffix("_total") + suffix for metric in metrics() for suffix in SAMPLES}
     assert set(re.findall(r"\bqlikgw_[a-z_]+[a-z]\b", PAGES)) <= known
+
+
+# ---- limits ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_limits_in_the_manual_are_those_of_the_code() -> None:
+    limits = {row[0]: row[1] for row in rows(OPERATIONS) if len(row) == 3}
+    kibibytes = f"{server.LARGE_FORM // 1024} KiB"
+    assert limits["header lines, header fields, request line"].startswith(f"{server.LONGEST_HEADER // 1024} KiB, ")
+    assert limits["the head of a request as a whole, while it arrives"] == f"{server.LARGEST_HEAD // 1024} KiB"
+    assert limits["time until a connection has sent its first request; until the next one"] == (
+        f"{server.FIRST_HEAD_SECONDS:g} s; {server.KEEPALIVE_SECONDS:g} s"
+    )
+    assert limits["a form; a SAML response"] == "; ".join(f"{size // 1024} KiB" for size in browser.LARGEST_FORM.values())
+    assert limits[f"forms over {kibibytes} on their way at once"] == str(server.MOST_LARGE_FORMS)
+    assert limits["time that a form takes to arrive"] == f"{browser.FORM_SECONDS:g} s"
+    assert limits["connections open at once"] == f"{server.MOST_CONNECTIONS:,}"
+    assert limits["requests in hand: that begin a login; that end one"] == f"{guard.EAGER.in_hand:,}; {guard.PATIENT.in_hand:,}"
+
+
+def test_the_caps_of_memory_in_the_manual_are_those_of_the_code() -> None:
+    for told in (
+        f"{memory.CAPACITY:,} marks against replay",
+        f"{memory_index.CAPACITY:,} entries of the index",
+        f"{counting.CAPACITY:,} counts for limits",
+        f"{server.MOST_CONNECTIONS:,} connections",
+        f"{server.MOST_LARGE_FORMS} forms over",
+    ):
+        assert told in OPERATIONS
 
 
 # ---- log lines ----------------------------------------------------------------------------------------------------------

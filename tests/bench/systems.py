@@ -22,7 +22,7 @@ from tests.ports import unused_port
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
-PYTHON = os.environ.get("QLIKGW_BENCH_PYTHON", sys.executable)
+PYTHON = os.environ.get("BENCH_PYTHON", sys.executable)
 """What the product and the yardstick run with: by `./dev bench`, an environment with nothing else in it than a site installs."""
 
 
