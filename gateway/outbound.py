@@ -16,11 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import SplitResult, urlsplit
 
-import aiohappyeyeballs
-
 from gateway.errors import AddressRefused, ProviderAnswer, ProviderUnreachable
-from gateway.exchange import Connection, MalformedAnswer, OversizeAnswer, Pool, ProxyRefusal, encode, open_tunnel
-from gateway.exchange.pool import HAPPY_EYEBALLS_SECONDS
+from gateway.exchange import Connection, MalformedAnswer, OversizeAnswer, Pool, ProxyRefusal, encode, look_up, open_tunnel, reach
 from gateway.model import HttpRequest, HttpResponse
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -174,12 +171,12 @@ class OutboundClient:
 
     async def _connected(self, host: str, port: int) -> socket.socket:
         """A socket to an address of `host` that may be reached."""
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await look_up(host, port)
         addresses = [ipaddress.ip_address(str(end[0]).partition("%")[0]) for *_, end in found]
         permitted = [info for info, address in zip(found, addresses, strict=True) if self._policy.permits(address)]
         if not permitted:
             raise _Refused(addresses[0])
-        return await aiohappyeyeballs.start_connection(permitted, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1)
+        return await reach(permitted)
 
 
 class _Refused(OSError):

@@ -6,6 +6,7 @@ decides where it leads, through which proxy, and what the other side has to prov
 
 from gateway.exchange.connection import BrokenOff, Connection
 from gateway.exchange.messages import Letterhead, MalformedAnswer, OversizeAnswer, encode
+from gateway.exchange.names import look_up, reach
 from gateway.exchange.pool import Pool, open_connection
 from gateway.exchange.tunnel import ProxyRefusal, open_tunnel
 
@@ -18,6 +19,8 @@ __all__ = [
     "Pool",
     "ProxyRefusal",
     "encode",
+    "look_up",
     "open_connection",
     "open_tunnel",
+    "reach",
 ]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from weakref import WeakSet
 
-from aiohappyeyeballs import AddrInfoType, start_connection
-
 from gateway.exchange.connection import Connection
 from gateway.exchange.messages import MalformedAnswer
+from gateway.exchange.names import look_up, reach
 from gateway.model import HttpResponse
-
-HAPPY_EYEBALLS_SECONDS = 0.25
-"""How long one address of a name is tried alone before the next one is, too (RFC 8305 §5)."""
 
 
 class Pool:
@@ -157,20 +152,7 @@ class Pool:
 
 
 async def open_connection(host: str, port: int, *, tls: ssl.SSLContext, server_name: str) -> Connection:
-    """A new connection, after its handshake. Raises OSError (ssl.SSLError is one).
-
-    asyncio's own race between addresses loses a socket when it is given up just as one has connected.
-    """
-    loop = asyncio.get_running_loop()
-    addresses = await _look_up(host, port)
-    reached = await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS, interleave=1)
-    _, connection = await loop.create_connection(Connection, sock=reached, ssl=tls, server_hostname=server_name)
+    """A new connection, after its handshake. Raises OSError (ssl.SSLError is one)."""
+    reached = await reach(await look_up(host, port))
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, sock=reached, ssl=tls, server_hostname=server_name)
     return connection
-
-
-async def _look_up(host: str, port: int) -> list[AddrInfoType]:
-    """The addresses of a host. An address is its own: nobody is asked, and no thread waits."""
-    try:
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
-    except socket.gaierror:
-        return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))

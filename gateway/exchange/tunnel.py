@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from urllib.parse import SplitResult, unquote
 
 from gateway.exchange.connection import BrokenOff, Connection
+from gateway.exchange.names import look_up, reach
 
 LONGEST_WORD = 16_384
 """Bytes that a proxy may say before it stands aside."""
@@ -28,9 +29,10 @@ class ProxyRefusal(Exception):
 async def open_tunnel(proxy: SplitResult, host: str, port: int, *, tls: ssl.SSLContext, secure: bool) -> Connection:
     """A connection to `host` through `proxy`, after the handshakes with both. Raises OSError and `ProxyRefusal`."""
     loop = asyncio.get_running_loop()
-    by_tls = proxy.scheme == "https"
+    by_tls, name = proxy.scheme == "https", proxy.hostname or ""
+    reached = await reach(await look_up(name, proxy.port or (443 if by_tls else 80)))
     transport, spoken = await loop.create_connection(
-        _ProxysWord, proxy.hostname or "", proxy.port or (443 if by_tls else 80), ssl=tls if by_tls else None
+        _ProxysWord, sock=reached, ssl=tls if by_tls else None, server_hostname=name if by_tls else None
     )
     with ExitStack() as failed:
         failed.callback(transport.abort)
