@@ -102,7 +102,7 @@ class Gateway:
         management = Management(self._ready, self.metrics, self._services)
         self._runners = [
             Runner(partial(for_browsers, self._services, self._ready), shutdown_timeout=IN_FLIGHT_SECONDS),
-            Runner(partial(for_the_platform, management), shutdown_timeout=IN_FLIGHT_SECONDS),
+            Runner(partial(for_the_platform, self._services, management), shutdown_timeout=IN_FLIGHT_SECONDS),
         ]
 
     async def start(self) -> Addresses:

@@ -19,6 +19,7 @@ from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
 from aiohttp.web_server import Server
 
+from gateway import lines
 from gateway.errors import GatewayError, InternalError, UnreadableRequest
 from gateway.routing import Live
 from gateway.web import pages
@@ -52,7 +53,7 @@ MOST_LARGE_FORMS = 100
 READ_BYTES = 256 * 1024
 """Read at once at most, as asyncio does; but it makes room for all of them at each read, which costs more than the reading."""
 LARGEST_BODY = max(LARGEST_FORM.values())
-Refuse = Callable[[int], Answer]
+Refuse = Callable[[int, BaseException | None], Answer]
 
 
 OPTIONS: dict[str, Any] = {
@@ -67,9 +68,9 @@ OPTIONS: dict[str, Any] = {
 class Runner:
     """Serves from when it is set up until it is cleaned up. `make` gives its server, within the loop that it shall run in."""
 
-    def __init__(self, make: Callable[[asyncio.AbstractEventLoop], Server], *, shutdown_timeout: float) -> None:
+    def __init__(self, make: Callable[[asyncio.AbstractEventLoop], _Server], *, shutdown_timeout: float) -> None:
         self._make, self._shutdown_timeout = make, shutdown_timeout
-        self.server: Server | None = None
+        self.server: _Server | None = None
 
     def setup(self) -> None:
         """From now on there are protocols."""
@@ -77,11 +78,11 @@ class Runner:
 
     def factory(self) -> RequestHandler:
         """A protocol for a new connection."""
-        return cast("Server", self.server)()
+        return cast("_Server", self.server)()
 
     def expects_requests(self) -> bool:
         """Whether a connection is open that has not sent a request yet."""
-        return isinstance(self.server, _Server) and any(not connection.spoke for connection in self.server.open)
+        return self.server is not None and any(not connection.spoke for connection in self.server.open)
 
     async def cleanup(self) -> None:
         """Close connections, each once what is in hand there has ended, after the time for that in any case."""
@@ -92,26 +93,22 @@ class Runner:
             await server.shutdown(self._shutdown_timeout)
 
 
-def for_browsers(services: Live[Services], ready: Live[bool], loop: asyncio.AbstractEventLoop) -> Server:
+def for_browsers(services: Live[Services], ready: Live[bool], loop: asyncio.AbstractEventLoop) -> _Server:
     """The server for browsers and identity providers."""
-    return _Server(_refusals(services), Front(services, ready), loop=loop)
+    return _Server(_refusals(services), Front(services, ready), largest=LARGEST_BODY, loop=loop)
 
 
-def for_the_platform(management: Management, loop: asyncio.AbstractEventLoop) -> Server:
+def for_the_platform(services: Live[Services], management: Management, loop: asyncio.AbstractEventLoop) -> _Server:
     """The server for probes, metrics and programs on this machine."""
-    return Server(cast("Any", management), request_factory=_requests(loop, SMALL), loop=loop, **OPTIONS)
-
-
-def _requests(loop: asyncio.AbstractEventLoop, largest: int) -> partial[BaseRequest]:
-    """What makes requests whose body is at most so many bytes long."""
-    return partial(BaseRequest, loop=loop, client_max_size=largest)
+    return _Server(_refusals(services), management, largest=SMALL, loop=loop)
 
 
 class _Server(Server):
     """Makes a protocol of ours for each connection, and keeps their number in bounds."""
 
-    def __init__(self, refuse: Refuse, front: Front, *, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(cast("Any", front), request_factory=_requests(loop, LARGEST_BODY), loop=loop)
+    def __init__(self, refuse: Refuse, front: Front | Management, *, largest: int, loop: asyncio.AbstractEventLoop) -> None:
+        """`largest`: bytes of a body."""
+        super().__init__(cast("Any", front), request_factory=partial(BaseRequest, loop=loop, client_max_size=largest), loop=loop)
         self._refuse = refuse
         self._running = loop
         self.read_into = memoryview(bytearray(READ_BYTES))
@@ -244,22 +241,24 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def handle_error(
         self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> StreamResponse:
-        """What is no request, or failed outside every handler. `exc` and `message` quote what came: neither is shown or logged."""
+        """What is no request, or failed outside every handler. What is told of it quotes what came: neither shown nor logged."""
         del message
         if request.writer.output_size > 0:
             raise ConnectionError("an answer was begun already") from exc
-        response = self._refuse(status)
+        response = self._refuse(status, exc)
         response.force_close()
         return cast("StreamResponse", response)
 
 
 def _refusals(live: Live[Services]) -> Refuse:
-    def refuse(status: int) -> Answer:
+    def refuse(status: int, fault: BaseException | None) -> Answer:
         error: type[GatewayError] = InternalError if status == InternalError.status else UnreadableRequest
         with live.hold() as services:
             reference = correlation_id(services.entropy)
-            extra = {"code": error.code, "correlation_id": reference}
-            services.journal.request(route="unreadable", method="other", status=error.status, seconds=0.0, extra=extra)
+            lines.bind(reference)
+            if error is InternalError and fault is not None:
+                services.journal.crash(fault)
+            services.journal.request(route="unreadable", method="other", status=error.status, seconds=0.0, extra={"code": error.code})
             page = pages.error_page(error, correlation_id=reference, now=services.clock.now())
         return page_response(page, error.status, *([HSTS] if services.secure else []))
 
