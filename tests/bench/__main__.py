@@ -70,8 +70,8 @@ def of_logins(asked: argparse.Namespace) -> None:
 
 
 def of_growth(asked: argparse.Namespace) -> None:
-    lines = asyncio.run(growth.run(growth.Effort(logins=max(1, asked.logins // 4), rounds=asked.rounds)))
-    tell(growth.lines_of(lines))
+    lines, before = asyncio.run(growth.run(growth.Effort(logins=max(1, asked.logins // 4), rounds=asked.rounds))), record.committed_growth()
+    tell([*growth.lines_of(lines), *record.changes_of_growth(lines, before)])
     if asked.json:
         record.write(asked.json, growth.as_json(lines))
     if asked.publish:

@@ -96,6 +96,28 @@ def changes(now: Result, before: Result) -> Iterator[str]:
             yield f"{where}: {share:.2f} of the yardstick, {old:.2f} in the committed run: {word}"
 
 
+def committed_growth() -> list[Line]:
+    """The last committed run."""
+    if not GROWTH.exists():
+        return []
+    figures = json.loads(GROWTH.read_text())
+    return [Line(line["what"], line["unit"], [(size, milliseconds) for size, milliseconds in line["points"]]) for line in figures]
+
+
+def changes_of_growth(now: Iterable[Line], before: Iterable[Line]) -> Iterator[str]:
+    """What costs another multiple of the least of it than it did. It tells; nothing fails by it."""
+    committed = {line.what: dict(line.points) for line in before}
+    for line in now:
+        old, new = committed.get(line.what, {}), dict(line.points)
+        if len(both := sorted(old.keys() & new.keys())) > 1:
+            least, most = both[0], both[-1]
+            ratio_now, ratio_before = new[most] / new[least], old[most] / old[least]
+            if abs(ratio_now / ratio_before - 1) > WORTH_TELLING:
+                word = "steeper" if ratio_now > ratio_before else "flatter"
+                told = f"{most:,} cost {ratio_now:.2f} times what {least:,} costs, {ratio_before:.2f} times in the committed run"
+                yield f"{line.what}: {told}: {word}"
+
+
 RATES = (("OIDC", 1300), ("SAML, both opinions", 600), ("SAML, own engine", 1000))
 """Logins per CPU second that the product has set itself."""
 MEASURES = {"OIDC": (("yardstick", 1820), ("openid-client", 786)), "SAML": (("mod_shib", 553), ("yardstick", 574))}

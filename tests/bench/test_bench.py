@@ -59,6 +59,20 @@ def test_only_a_ratio_that_changed_is_told_whatever_the_machine() -> None:
     assert ["slower" in told for told in record.changes(run_of(500, 1000), run_of(700, 1000))] == [True]
 
 
+def test_growth_is_compared_by_how_much_dearer_many_are_than_few() -> None:
+    def groups(*milliseconds: float) -> list[Line]:
+        return [Line("groups", "group", [*zip((1, 20, 1000), milliseconds, strict=False)])]
+
+    before = groups(1.0, 1.1, 2.0)
+    assert not list(record.changes_of_growth(groups(3.0, 3.3, 6.0), before))
+    assert list(record.changes_of_growth(groups(1.0, 1.1, 4.0), before)) == [
+        "groups: 1,000 cost 4.00 times what 1 costs, 2.00 times in the committed run: steeper"
+    ]
+    assert ["flatter" in told for told in record.changes_of_growth(groups(1.0, 0.9), before)] == [True]
+    assert not list(record.changes_of_growth(groups(1.0), before))
+    assert {line.what for line in record.committed_growth()} >= {"virtual proxies", "providers", "logins in flight"}
+
+
 def test_a_share_is_that_of_the_same_round_whatever_the_machine_did_meanwhile() -> None:
     ours, theirs = ([row(name, rate * speed) for speed in (1.0, 0.5, 2.0)] for name, rate in (("qlikgw", 700), ("yardstick", 1000)))
     found = logins.summed_up(ours, theirs)
