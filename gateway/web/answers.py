@@ -88,6 +88,13 @@ def _date(second: int) -> bytes:
     return f"Date: {formatdate(second, usegmt=True)}\r\n".encode()
 
 
+async def go_ahead(request: BaseRequest) -> None:
+    """RFC 9110 §10.1.1: who waits with a body is told to send it."""
+    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+
+
 def redirect_response(request: BaseRequest, location: str) -> Answer:
     """302 after a GET, 303 after a POST (RFC 9700 §4.12): the next request is a GET without the body."""
     return Answer(303 if request.method == "POST" else 302, _OF_NO_PAGE, ("Location", location))

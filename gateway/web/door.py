@@ -21,6 +21,8 @@ HANDSHAKE_SECONDS = 10.0
 FIRST_REQUEST_SECONDS = 1.0
 """How long connections that were open when the door closed may take to send their first request."""
 LOOK_SECONDS = 0.01
+TURNS = 3
+"""Of the loop, until whoever it has picked up has a protocol, and what had arrived there was read."""
 
 
 class Door:
@@ -45,6 +47,10 @@ class Door:
         if self._server is None:
             return
         doubles = [socket.fromfd(listening.fileno(), listening.family, listening.type) for listening in self._server.sockets]
+        for listening in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(TURNS):  # a server that is closed fails at those whom it has just picked up, and never tells them
+            await asyncio.sleep(0)
         self._server.close()
         for double in doubles:
             for connection in _waiting(double):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 
-from aiohttp import HttpVersion11
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from aiohttp.web_request import BaseRequest
 
@@ -17,7 +16,7 @@ from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotANa
 from gateway.events import LoginRejected, LogoutRefused
 from gateway.ports import Entropy
 from gateway.routing import Live
-from gateway.web.answers import Answer, error_response
+from gateway.web.answers import Answer, error_response, go_ahead
 from gateway.web.browser import client_address, own_cookies
 from gateway.web.context import SERVICES, TRAIL, Services, Trail
 from gateway.web.guard import Endpoint, Guard
@@ -45,13 +44,6 @@ class Front:
         if not self._ready.read():
             response.force_close()  # so that no connection rests in a proxy's pool when the listener closes
         return response
-
-
-async def go_ahead(request: BaseRequest) -> None:
-    """RFC 9110 §10.1.1: who waits with a body is told to send it."""
-    if request.headers["Expect"].lower() == "100-continue" and request.version >= HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
 
 
 async def served(request: BaseRequest, services: Services) -> Answer:

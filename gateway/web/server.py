@@ -86,11 +86,11 @@ class Runner:
 
     async def cleanup(self) -> None:
         """Close connections, each once what is in hand there has ended, after the time for that in any case."""
-        server, self.server = self.server, None
-        if server is not None:
+        if self.server is not None:
             await asyncio.sleep(0)  # so that what has arrived is begun
-            server.pre_shutdown()
-            await server.shutdown(self._shutdown_timeout)
+            self.server.pre_shutdown()
+            await self.server.shutdown(self._shutdown_timeout)
+        self.server = None
 
 
 def for_browsers(services: Live[Services], ready: Live[bool], loop: asyncio.AbstractEventLoop) -> _Server:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
@@ -20,6 +21,7 @@ from gateway import config
 from gateway.config import Severity
 from gateway.web.handlers.this_machine import from_this_machine
 from tests.flow.conftest import Worlds
+from tests.flow.living import edit, follow
 from tests.flow.world import Answer, Browser, World
 
 JSON = {"Content-Type": "application/json"}
@@ -281,12 +283,58 @@ def test_both_ends_of_the_connection_are_on_this_machine(peer: str, here: str | 
         ("application/json", b"{" * 4000),
         ("application/json", b"[" * 4000),
         ("application/json", b"\xff"),
+        ("application/json", b'{"idp": "\\ud800", "vp": "sales"}'),
         ("application/json", b'{"idp": "entra", "vp": "sales"}' + b" " * 5000),
     ],
 )
 async def test_what_is_no_request_for_a_link_gets_none(world: World, content_type: str, body: bytes) -> None:
     answer = await world.browser().send("POST", f"{world.management}/test-logins", headers={"Content-Type": content_type}, body=body)
     assert answer.status in {400, 413}
+
+
+class Waiting:
+    """A program that sends the head of its request, and the body when it is told to (RFC 9110 §10.1.1)."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def is_told_to_send(self, size: int, header: bytes = b"") -> bool:
+        head = b"POST /test-logins HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+        self._writer.write(head + header + b"Content-Length: %d\r\n\r\n" % size)
+        return (await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 20)).startswith(b"HTTP/1.1 100 ")
+
+    async def answer(self, body: bytes) -> bytes:
+        self._writer.write(body)
+        return await asyncio.wait_for(self._reader.readline(), 20)
+
+
+@asynccontextmanager
+async def waiting(world: World) -> AsyncIterator[Waiting]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.management.rpartition(":")[2]))
+    with closing(writer):
+        yield Waiting(reader, writer)
+
+
+async def test_who_waits_with_names_is_told_to_send_them(world: World) -> None:
+    body = b'{"idp": "entra", "vp": "sales"}'
+    async with waiting(world) as program, waiting(world) as proxy:
+        assert await program.is_told_to_send(len(body))
+        assert await program.answer(body) == b"HTTP/1.1 200 OK\r\n"
+        assert not await proxy.is_told_to_send(len(body), b"Via: 1.1 proxy\r\n")
+
+
+async def test_names_that_come_after_a_reload_mean_what_is_configured_then(worlds: Worlds) -> None:
+    """And who never sends them keeps nothing of what was configured before."""
+    world = await worlds(idps=("entra", "partners"))
+    body, before, life = b'{"idp": "entra", "vp": "sales"}', world.gateway._state.ports["entra"].http, follow(world)
+    async with waiting(world) as program:
+        assert await program.is_told_to_send(len(body))
+        (world.folder / "entra.yaml").unlink()
+        edit(world, "gateway.yaml", lambda settings: settings["virtual_proxies"]["sales"].update(identity_providers=["partners"]))
+        assert await life.reloader.reload()
+        await asyncio.gather(*world.gateway._builder._retiring)
+        assert before._closed
+        assert await program.answer(body) == b"HTTP/1.1 404 Not Found\r\n"
 
 
 async def test_a_get_gives_no_link(world: World) -> None:

@@ -58,10 +58,8 @@ class Management:
 
     async def mint(self, request: BaseRequest) -> Answer:
         """A link to one test sign-in."""
-        with self._services.hold() as services:
-            return await minting.mint(request, services)
+        return await minting.mint(request, self._services)
 
     async def revoke(self, request: BaseRequest) -> Answer:
         """The end of a user's Qlik sessions."""
-        with self._services.hold() as services:
-            return await revoking.revoke(request, services)
+        return await revoking.revoke(request, self._services)

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
 from aiohttp.web_request import BaseRequest
 
-from gateway.web.answers import Answer, json_response
+from gateway.web.answers import Answer, go_ahead, json_response
 
 SMALL = 4096
 FROM_A_BROWSER = ("Origin", "Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Mode")
@@ -51,8 +51,11 @@ async def read_names(request: BaseRequest, *wanted: str) -> tuple[str, ...] | No
     """These members of the JSON object that was sent, all strings; None where they are not there."""
     if request.content_type != "application/json" or (request.content_length or 0) > SMALL:
         return None
+    if "Expect" in request.headers:
+        await go_ahead(request)
     try:
         told = json.loads(await request.read())
+        json.dumps(told, ensure_ascii=False).encode()  # what no text can carry: lone surrogates
     except (ValueError, RecursionError, HTTPRequestEntityTooLarge):
         return None
     if not isinstance(told, dict):
