@@ -103,7 +103,7 @@ async def _form_text(request: BaseRequest, error: type[GatewayError], *, largest
     if (request.content_length or 0) > largest:
         raise RequestTooLarge("form, by its own word")
     try:
-        body = await _body(request)
+        body = await read_body(request)
         text = body.decode("ascii")
     except HTTPRequestEntityTooLarge as problem:
         raise RequestTooLarge("form") from problem
@@ -114,7 +114,7 @@ async def _form_text(request: BaseRequest, error: type[GatewayError], *, largest
     return text
 
 
-async def _body(request: BaseRequest) -> bytes:
+async def read_body(request: BaseRequest) -> bytes:
     """All of it, within the time that it may take: none where it is here already. Raises `TimeoutError` and what aiohttp raises."""
     if request.content.is_eof():
         return await request.read()

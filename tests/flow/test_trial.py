@@ -19,6 +19,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from gateway import config
 from gateway.config import Severity
+from gateway.web import browser
 from gateway.web.handlers.this_machine import from_this_machine
 from tests.flow.conftest import Worlds
 from tests.flow.living import edit, follow
@@ -321,6 +322,13 @@ async def test_who_waits_with_names_is_told_to_send_them(world: World) -> None:
         assert await program.is_told_to_send(len(body))
         assert await program.answer(body) == b"HTTP/1.1 200 OK\r\n"
         assert not await proxy.is_told_to_send(len(body), b"Via: 1.1 proxy\r\n")
+
+
+async def test_names_that_do_not_come_are_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "FORM_SECONDS", 0.1)
+    async with waiting(world) as program:
+        assert await program.is_told_to_send(10)
+        assert await program.answer(b"") == b"HTTP/1.1 400 Bad Request\r\n"
 
 
 async def test_names_that_come_after_a_reload_mean_what_is_configured_then(worlds: Worlds) -> None:

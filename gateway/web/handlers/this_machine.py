@@ -11,9 +11,11 @@ import json
 from ipaddress import ip_address
 
 from aiohttp.web_exceptions import HTTPRequestEntityTooLarge
+from aiohttp.web_protocol import RequestPayloadError
 from aiohttp.web_request import BaseRequest
 
 from gateway.web.answers import Answer, go_ahead, json_response
+from gateway.web.browser import read_body
 
 SMALL = 4096
 FROM_A_BROWSER = ("Origin", "Referer", "Cookie", "Sec-Fetch-Site", "Sec-Fetch-Mode")
@@ -54,9 +56,9 @@ async def read_names(request: BaseRequest, *wanted: str) -> tuple[str, ...] | No
     if "Expect" in request.headers:
         await go_ahead(request)
     try:
-        told = json.loads(await request.read())
+        told = json.loads(await read_body(request))
         json.dumps(told, ensure_ascii=False).encode()  # what no text can carry: lone surrogates
-    except (ValueError, RecursionError, HTTPRequestEntityTooLarge):
+    except (ValueError, RecursionError, HTTPRequestEntityTooLarge, TimeoutError, RequestPayloadError, ConnectionError):
         return None
     if not isinstance(told, dict):
         return None
