@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 from gateway import app, config
 from gateway.cli.check import print_problems
 from gateway.cli.folder_option import config_option
+from gateway.web import rounds
 
 
 @click.command()
@@ -26,4 +26,4 @@ def serve(folder: Path) -> None:
         click.echo(f"{folder}: {loaded.problems[0].message} (--config DIR, or QLIKGW_CONFIG)", err=True)
         sys.exit(2)
     print_problems(loaded.problems, file=sys.stderr)
-    sys.exit(asyncio.run(app.serve(folder, loaded)))
+    sys.exit(rounds.run(app.serve(folder, loaded)))

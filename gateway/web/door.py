@@ -16,6 +16,9 @@ from collections.abc import Iterator, Sequence
 from gateway.web.server import Runner
 
 BACKLOG = 1024
+"""Connections that the system takes for us until we pick them up."""
+AT_ONCE = 64
+"""Of them, picked up in one round of the loop."""
 HANDSHAKE_SECONDS = 10.0
 """How long a client may take for TLS."""
 FIRST_REQUEST_SECONDS = 1.0
@@ -37,8 +40,11 @@ class Door:
         """Begin to listen: the (first) address and port that it became. Raises `OSError`."""
         self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(
-            self._runner.factory, self._host, self._port, ssl=self._tls, ssl_handshake_timeout=self._handshake, backlog=BACKLOG
+            self._runner.factory, self._host, self._port, ssl=self._tls, ssl_handshake_timeout=self._handshake, backlog=AT_ONCE
         )
+        for listening in self._server.sockets:  # asyncio has one number for both
+            with listening.dup() as same:
+                same.listen(BACKLOG)
         name = self._server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
 

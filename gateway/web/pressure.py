@@ -1,38 +1,56 @@
 """How far behind the gateway is with its work, and how many logins may begin meanwhile.
 
-One thread does all the work, so work that waits shows in a timer that comes late: a beat. A standing queue makes every
-beat late, a hiccup (a pause of the machine, a large document) only one: hence the least of the last few counts, as in
-CoDel (RFC 8289 §3.2). A beat that is long overdue says that the present round of work is too long already. Neither
-counts while there are hardly any requests: then it is the machine that has no time for us.
+One thread does all the work, so what arrives waits until all that arrived before has had its turn. How long shows in a
+beat: a byte that we send to ourselves, and that waits like everybody's. A standing queue makes every beat late, a hiccup
+(a pause of the machine, a large document) only one: hence the least of the last few counts, as in CoDel (RFC 8289 §3.2).
+A beat that is long overdue says that the present wait is too long already. Neither counts while there are hardly any
+requests: then it is the machine that has no time for us.
 
 Logins begin at a pace: so many a beat, more while beats are in time, half as many after one that was late (AIMD, as in
-TCP). So rounds of work stay short, and what ends a login, which takes a dozen rounds, is not held up by what begins one.
+TCP). So waits stay short, and what ends a login, which takes several turns, is not held up by what begins one. But a user
+takes seconds or minutes at the provider, and what was begun lightly has to be ended then: so in the long run no more begin
+than could be ended as well, by what requests have cost of late.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
+from socket import socket, socketpair
 from typing import NamedTuple
 
 from aiohttp import StreamReader
+
+from gateway.web import rounds
 
 BEAT = 0.02
 """Seconds between beats."""
 STANDING = 3
 """Beats that must all be late."""
 LATE = 0.03
-"""Seconds that a round of work may be longer than a beat before logins begin more slowly."""
+"""Seconds that a beat may be late before logins begin more slowly."""
 LEAST_REQUESTS = 8
 """Requests since the beat before, without which a late one has another cause than they."""
 MEMORY = 0.5
 """Seconds over which the speed is averaged."""
 LONGEST_WAIT = 1.2
 """Seconds after which somebody who waits is turned away."""
-LEAST_PACE, FIRST_PACE, MOST_PACE = 8, 50, 200
+LEAST_PACE, FIRST_PACE = 8, 50
 """Logins that may begin within a beat."""
+COST_OF_RETURN, COST_OF_OTHER = 3.0, 0.35
+"""What the end of a login and any other request cost, where the beginning of one costs 1 (measured)."""
+ENOUGH_WORK = 100.0
+"""Beginnings, or as much as they cost, that tell what one costs."""
+LONGEST_COUNT = 1.0
+"""Seconds within which they must come: else too much of what is spent has nothing to do with them."""
+LEARNING = 0.3
+"""Weight of what was measured last."""
+RESERVE = 0.3
+"""Seconds of beginnings that may be made up for."""
 
 
 class _Waiting(NamedTuple):
@@ -85,24 +103,43 @@ class Pressure:
         """Requests that are being worked on."""
         self.arrived = 0
         """Requests since the last beat."""
+        self.returned = 0
+        """Of them, those that end a login and were taken on."""
         self._whole = _Whole(self)
         self._late: deque[float] = deque([0.0] * STANDING, maxlen=STANDING)
         self._due = 0.0
         self._pace, self._begun = FIRST_PACE, 0
+        self._may_begin = FIRST_PACE
+        """Within this beat."""
+        self._capacity = FIRST_PACE / BEAT
+        """Whole logins in a second, as reckoned by what requests have cost."""
+        self._credit = self._capacity * RESERVE
+        """Logins that may begin now, were it for the capacity alone."""
+        self._counted, self._count_began, self._spent_before = 0.0, 0.0, 0.0
         self._speed = FIRST_PACE / BEAT
         """Logins that may begin in a second, as it was of late."""
         self._waiting: deque[_Waiting] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._ends: tuple[socket, socket] | None = None
+        self._send: Callable[[], object] = bool
 
     def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._await_beat(self._loop)
+        self._loop = loop = asyncio.get_running_loop()
+        self._ends = near, far = socketpair()
+        self._send = partial(near.send, b" ")
+        rounds.let_wait(far.fileno())
+        loop.add_reader(far.fileno(), self._receive, far, loop)
+        self._await_beat(loop)
 
     def stop(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._loop = self._handle = None
+        if self._loop is not None and self._ends is not None:
+            self._loop.remove_reader(self._ends[1].fileno())
+            for end in self._ends:
+                end.close()
+        self._loop = self._handle = self._ends = None
         self._let_in(self._begun + len(self._waiting), 0.0)
 
     def standing(self) -> float:
@@ -110,7 +147,7 @@ class Pressure:
         return min(self._late)
 
     def overdue(self) -> float:
-        """Seconds by which the present round of work is too long already."""
+        """Seconds that the present beat is late already."""
         if self._loop is None or self.arrived < LEAST_REQUESTS:
             return 0.0
         return max(0.0, self._loop.time() - self._due)
@@ -121,7 +158,7 @@ class Pressure:
 
     def begins(self) -> bool:
         """Whether a login may begin without waiting; then it has begun."""
-        at_once = self._loop is None or (not self._waiting and self._begun < self._pace)
+        at_once = self._loop is None or (not self._waiting and self._begun < self._may_begin)
         self._begun += at_once
         return at_once
 
@@ -142,7 +179,11 @@ class Pressure:
 
     def _await_beat(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = loop.time() + BEAT
-        self._handle = loop.call_at(self._due, self._beat, loop)
+        self._handle = loop.call_at(self._due, self._send)
+
+    def _receive(self, far: socket, loop: asyncio.AbstractEventLoop) -> None:
+        far.recv(1)
+        self._beat(loop)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         passed = BEAT + max(0.0, loop.time() - self._due)
@@ -152,10 +193,24 @@ class Pressure:
         if late > LATE:
             self._pace = max(LEAST_PACE, self._pace // 2)
         elif self._begun >= self._pace:
-            self._pace = min(MOST_PACE, self._pace + 1)
-        self.arrived = self._begun = 0
-        self._let_in(self._pace, loop.time())
+            self._pace += 1
+        self._reckon(loop.time())
+        self._credit = min(self._capacity * RESERVE, self._credit - self._begun + self._capacity * passed)
+        self._may_begin = max(1, min(self._pace, int(self._credit)))
+        self.arrived = self.returned = self._begun = 0
+        self._let_in(self._may_begin, loop.time())
         self._await_beat(loop)
+
+    def _reckon(self, now: float) -> None:
+        """What a whole login costs, and so how many a second there is time for."""
+        self._counted += self._begun + COST_OF_RETURN * self.returned + COST_OF_OTHER * (self.arrived - self._begun - self.returned)
+        if self._counted < ENOUGH_WORK and now - self._count_began < LONGEST_COUNT:
+            return
+        spent = time.process_time()
+        if self._counted >= ENOUGH_WORK:
+            cost = (1 + COST_OF_RETURN) * max(1e-6, spent - self._spent_before) / self._counted
+            self._capacity = 1 / (1 / self._capacity * (1 - LEARNING) + cost * LEARNING)
+        self._counted, self._count_began, self._spent_before = 0.0, now, spent
 
     def _let_in(self, count: int, now: float) -> None:
         """The first ones in the queue; those whose browser is gone take nobody's turn."""

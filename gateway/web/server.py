@@ -22,7 +22,7 @@ from aiohttp.web_server import Server
 from gateway import lines
 from gateway.errors import GatewayError, InternalError, UnreadableRequest
 from gateway.routing import Live
-from gateway.web import pages
+from gateway.web import pages, rounds
 from gateway.web.answers import Answer, page_response
 from gateway.web.browser import LARGEST_FORM
 from gateway.web.context import Services
@@ -203,6 +203,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._way = self.transport
+        rounds.let_wait(transport.get_extra_info("socket").fileno())
         self._server.open[self] = None
         self._server.make_room()
         if self._keepalive_handle is not None:

@@ -7,9 +7,11 @@ import asyncio
 import runpy
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
-from tests.bench import floors, growth, logins, record
+from gateway.web import rounds
+from tests.bench import floors, growth, logins, overload, record
 
 WHAT = {
     "logins": "whole logins of both protocols at the full product, beside a yardstick (the default)",
@@ -33,11 +35,14 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--logins", type=int, default=400, help="of each round; of growth, a quarter of that (default: 400)")
     found.add_argument("--rounds", type=int, default=15, help="of each level or point (default: 15)")
     found.add_argument("--memory-after", type=int, default=0, metavar="N", help="look at memory after N logins more")
+    found.add_argument("--floods", type=int, default=3, help="of each kind, of overload (default: 3)")
     found.add_argument("--redis", action="store_true", help="also with Redis for the store")
     found.add_argument("--peers", action="store_true", help="also what is installed of others")
     found.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     found.add_argument(
-        "--publish", action="store_true", help="of logins, growth or floors: make the figures and drawings in docs/benchmark/ anew"
+        "--publish",
+        action="store_true",
+        help="of logins, growth, floors or overload: make the figures and drawings in docs/benchmark/ anew",
     )
     return found
 
@@ -45,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Run what was asked for."""
     asked = parser().parse_args()
-    {"logins": of_logins, "growth": of_growth, "floors": of_floors}.get(asked.what, by_itself)(asked)
+    {"logins": of_logins, "growth": of_growth, "floors": of_floors, "overload": of_overload}.get(asked.what, by_itself)(asked)
 
 
 def of_logins(asked: argparse.Namespace) -> None:
@@ -85,6 +90,23 @@ def of_floors(asked: argparse.Namespace) -> None:
         record.write(asked.json, figures)
     if asked.publish:
         record.publish_floors(figures)
+
+
+def of_overload(asked: argparse.Namespace) -> None:
+    outcomes: list[overload.Outcome] = []
+
+    async def floods() -> None:
+        async for one in overload.run(overload.Effort(floods=asked.floods)):
+            outcomes.append(one)
+            tell([overload.line(one)])
+            sys.stdout.flush()
+
+    rounds.run(floods())
+    tell(record.table(*overload.heads_and_rows(outcomes)))
+    if asked.json:
+        record.write(asked.json, [asdict(one) for one in outcomes])
+    if asked.publish:
+        record.publish_overload(outcomes)
 
 
 def by_itself(asked: argparse.Namespace) -> None:

@@ -26,8 +26,9 @@ from gateway.qlik.resumption import ResumingContext
 from tests.bench import wire
 from tests.bench.accounting import cpu_seconds
 from tests.bench.browser import NAVIGATION
-from tests.bench.identity_provider import PKCS1, SHA256, Step
+from tests.bench.identity_provider import Step
 from tests.bench.logins import DRIVER_CORE, SYSTEM_CORE
+from tests.bench.signing import PKCS1, SHA256, rsa_pair
 from tests.bench.stage import HOST, Stage, open_stage
 from tests.ports import unused_port
 
@@ -50,7 +51,7 @@ async def run() -> dict[str, float]:
 def signatures(stage: Stage) -> dict[str, float]:
     """RSA 2048, and an ID token of 20 groups as a library checks it."""
     provider = stage.provider
-    key, message = provider.key, b"x" * 600
+    (key, _), message = rsa_pair(), b"x" * 600
     signature, public = key.sign(message, PKCS1, SHA256), key.public_key()
     keys = KeySet.import_key_set(json.loads(provider.jwks))
     code = provider.continues(Step(f"{provider.issuer}/authorize?redirect_uri=https%3A%2F%2Fa&client_id=bench")).url.partition("code=")[2]

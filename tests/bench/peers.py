@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.bench.browser import Journey
 from tests.bench.identity_provider import CLIENT_ID, CLIENT_SECRET
-from tests.bench.stage import HOST, Stage, signing_pair, write_key
+from tests.bench.signing import rsa_pair, write_key
+from tests.bench.stage import HOST, Stage
 from tests.bench.systems import System
 from tests.ports import unused_port
 
@@ -148,7 +149,7 @@ def home(stage: Stage, module: str) -> Path:
     folder = stage.folder / module
     (folder / "htdocs").mkdir(parents=True)
     (folder / "htdocs" / "index.html").write_text("hello\n")
-    key, certificate = signing_pair()
+    key, certificate = rsa_pair()
     write_key(folder / "sp.key", key)
     (folder / "sp.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
     return folder

@@ -7,8 +7,9 @@ import secrets
 from pathlib import Path
 from urllib.parse import urlencode
 
+from tests.bench import wire
 from tests.bench.browser import Journey
-from tests.bench.identity_provider import CLIENT_ID, CLIENT_SECRET, encoded
+from tests.bench.identity_provider import CLIENT_ID, CLIENT_SECRET
 from tests.bench.stage import HOST, NODE, QLIK_HOST, Stage
 
 PUBLIC_URL = "https://sso.example.com"
@@ -45,6 +46,7 @@ protocol: oidc
 issuer: {issuer}
 client_id: {client_id}
 client_auth: {{method: client_secret_basic, secret: {{file: ../certs/client.secret}}}}
+id_token_algorithms: [{algorithm}]
 scopes: [openid, profile, email]
 mapping:
   user_directory: {{value: {directory}}}
@@ -77,7 +79,7 @@ def write_folder(
     folder, certs = stage.folder / f"product-{ports[0]}" / "idp_configs", stage.folder / f"product-{ports[0]}" / "certs"
     folder.mkdir(parents=True)
     certs.symlink_to(stage.folder)
-    (certs / "cookie.key").write_text(encoded(secrets.token_bytes(32)))
+    (certs / "cookie.key").write_text(wire.encoded(secrets.token_bytes(32)))
     (certs / "client.secret").write_text(CLIENT_SECRET)
     text = GATEWAY.format(
         public_url=PUBLIC_URL, host=HOST, port=ports[0], management_port=ports[1], store=store, node=NODE, qlik_port=stage.qlik_port
@@ -87,10 +89,9 @@ def write_folder(
     pairs += [(f"vp-{number}", others[number % len(others)] if others else "oidc") for number in range(virtual_proxies - 1)]
     text += "".join(VIRTUAL_PROXY.format(name=name, provider=provider, qlik_host=QLIK_HOST) for name, provider in pairs)
     (folder / "gateway.yaml").write_text(text)
+    common = {"issuer": stage.provider.issuer, "client_id": CLIENT_ID, "algorithm": stage.provider.signing.alg}
     for name in ("oidc", *others):
-        (folder / f"{name}.yaml").write_text(
-            OPENID.format(issuer=stage.provider.issuer, client_id=CLIENT_ID, directory=name.upper()) + RULES
-        )
+        (folder / f"{name}.yaml").write_text(OPENID.format(directory=name.upper(), **common) + RULES)
     for name, second_opinion in () if oidc_alone else (("saml", "true"), ("own", "false")):
         (folder / f"{name}.yaml").write_text(
             SAML.format(issuer=stage.provider.issuer, directory=name.upper(), second_opinion=second_opinion) + RULES

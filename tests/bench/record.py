@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.bench import growth, logins, plot
+from tests.bench import growth, logins, overload, plot
 from tests.bench.growth import Line
 from tests.bench.logins import Result, Row, ratio
+from tests.bench.overload import Outcome
 
 FOLDER = Path(__file__).parents[2] / "docs" / "benchmark"
 PAGE = FOLDER.parent / "benchmark.md"
@@ -46,6 +48,12 @@ def publish_floors(figures: dict[str, float]) -> None:
     """The figures and their table."""
     write(FOLDER / "floors.json", figures)
     fill("floors", table(("part", "µs of CPU time"), [(what, f"{microseconds:.0f}") for what, microseconds in figures.items()]))
+
+
+def publish_overload(outcomes: list[Outcome]) -> None:
+    """The figures and their table."""
+    write(FOLDER / "overload.json", [asdict(one) for one in outcomes])
+    fill("overload", table(*overload.heads_and_rows(outcomes)))
 
 
 def fill(section: str, lines: list[str]) -> None:

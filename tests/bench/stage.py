@@ -6,20 +6,16 @@ import asyncio
 import ssl
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.demo.certificates import make_site, make_web
 from tests.bench import wire
 from tests.bench.identity_provider import IdentityProvider
 from tests.bench.qlik_stand_in import QlikStandIn
+from tests.bench.signing import Signing, by_rsa
 from tests.ports import unused_port
 
 HOST = "127.0.0.1"
@@ -45,14 +41,14 @@ class Stage:
             server.close()
 
 
-async def open_stage(folder: Path, *, groups: int) -> Stage:
-    """Write what systems need into `folder`, and serve."""
-    key, certificate = signing_pair()
+async def open_stage(folder: Path, *, groups: int, signing: Signing | None = None) -> Stage:
+    """Write what systems need into `folder`, and serve. `signing` None: by RSA."""
+    signing = signing or by_rsa()
     provider_port, qlik_port = unused_port(), unused_port()
-    provider = IdentityProvider(f"https://{HOST}:{provider_port}", key, certificate, group_names(groups))
+    provider = IdentityProvider(f"https://{HOST}:{provider_port}", signing, group_names(groups))
     qlik = QlikStandIn(target=f"{QLIK_HOST}/bench/hub/")
     front, node = write_certificates(folder)
-    (folder / "idp.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (folder / "idp.crt").write_bytes(signing.certificate.public_bytes(Encoding.PEM))
     (folder / "idp-metadata.xml").write_text(provider.metadata)
     (folder / "jwks.json").write_bytes(provider.jwks)
     loop, connections = asyncio.get_running_loop(), Counter[str]()
@@ -83,17 +79,3 @@ def write_certificates(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     node.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     node.verify_mode = ssl.CERT_REQUIRED
     return front, node
-
-
-def signing_pair() -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
-    """The identity provider's key and its self-signed certificate."""
-    key, now = rsa.generate_private_key(65537, 2048), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
-    since, until = now - timedelta(days=1), now + timedelta(days=90)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), since, until)
-    return key, builder.sign(key, hashes.SHA256())
-
-
-def write_key(path: Path, key: rsa.RSAPrivateKey) -> None:
-    """For peers that want a key of their own."""
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -35,9 +35,12 @@ async def test_users_who_take_their_time_come_back_all() -> None:
 
 
 async def test_a_short_flood_leaves_no_login_half_done() -> None:
-    lines = "\n".join(await overload.run(pinned=False, times=1.5, seconds=0.5, logins=40))
-    assert lines.count("begun and not finished 0") == 2
-    assert lines.count("failures: none") == 2
+    effort = overload.Effort(floods=1, pinned=False, times=1.5, seconds=0.5, thinking=(0.0, 0.2), logins=40)
+    outcomes = [one async for one in overload.run(effort)]
+    assert [(one.unfinished, one.failed, one.finished - one.tickets) for one in outcomes] == [(0, 0, 0)] * 4
+    assert all(one.finished for one in outcomes)
+    heads, rows = overload.heads_and_rows(outcomes)
+    assert {len(row) for row in rows} == {len(heads)} == {5}
 
 
 async def test_memory_is_told_step_by_step() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -143,6 +144,7 @@ def measured(*late: float, requests: int = LEAST_REQUESTS) -> tuple[Pressure, Lo
     pressure = Pressure()
     loop = Loop(pressure, requests)
     pressure._loop = loop  # type: ignore[assignment]
+    pressure._send = partial(pressure._beat, loop)  # type: ignore[arg-type]
     pressure._await_beat(loop)  # type: ignore[arg-type]
     loop.turn(late)
     return pressure, loop

@@ -1,0 +1,94 @@
+"""The event loop's rounds, kept short however much arrives.
+
+asyncio works off all that has arrived before it looks again. Two thousand requests at once make one round of half a second, and
+what ends a login, which takes a dozen rounds, waits for six. Here what comes from browsers is given to the loop a few at a time,
+in the order in which it came, and everything else in between: answers of nodes and providers, new connections, timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import ChainMap, deque
+from collections.abc import Coroutine, Mapping
+from selectors import EVENT_READ, BaseSelector, DefaultSelector, SelectorKey
+from typing import Any, Final, TypeVar, cast
+
+Result = TypeVar("Result")
+Ready = list[tuple[SelectorKey, int]]
+
+AT_ONCE: Final = 64
+"""Of those that wait for their turn, in a round."""
+
+
+class Turns(BaseSelector):
+    """Two selectors, one inside the other: the inner one is for what waits for its turn, and of that a few are told at a time."""
+
+    def __init__(self) -> None:
+        self._outer, self._inner = DefaultSelector(), DefaultSelector()
+        self._bell = self._outer.register(self._inner.fileno(), EVENT_READ)
+        self._patient: set[int] = set()
+        """File descriptors that wait for their turn."""
+        self._left: deque[tuple[SelectorKey, int]] = deque()
+        """What the inner one has told and the loop has not."""
+        self._watched = ChainMap(*(cast("dict[Any, SelectorKey]", one.get_map()) for one in (self._inner, self._outer)))
+
+    def let_wait(self, fd: int) -> None:
+        """From now on this one waits for its turn, until it is watched no more."""
+        key = self._outer.get_map().get(fd)
+        self._patient.add(fd)
+        if key is not None:
+            self._outer.unregister(fd)
+            self._inner.register(fd, key.events, key.data)
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:  # noqa: ANN401
+        return self._of(fileobj).register(fileobj, events, data)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:  # noqa: ANN401
+        return self._of(fileobj).modify(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> SelectorKey:  # noqa: ANN401
+        key = self._of(fileobj).unregister(fileobj)
+        self._patient.discard(key.fd)
+        return key
+
+    def get_key(self, fileobj: Any) -> SelectorKey:  # noqa: ANN401
+        return self._of(fileobj).get_key(fileobj)
+
+    def get_map(self) -> Mapping[Any, SelectorKey]:
+        return self._watched
+
+    def select(self, timeout: float | None = None) -> Ready:
+        """As any selector. What was left and is watched otherwise by now is left out: the system tells it again."""
+        ready = self._outer.select(0 if self._left else timeout)
+        told = [one for one in ready if one[0] is not self._bell]
+        if len(told) < len(ready) and not self._left:
+            self._left.extend(self._inner.select(0))
+        watched = self._inner.get_map()
+        few = [self._left.popleft() for _ in range(min(AT_ONCE, len(self._left)))]
+        return told + [one for one in few if watched.get(one[0].fd) is one[0]]
+
+    def close(self) -> None:
+        self._inner.close()
+        self._outer.close()
+
+    def _of(self, fileobj: Any) -> BaseSelector:  # noqa: ANN401
+        return self._inner if fileobj in self._patient else self._outer
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.turns = Turns()
+        super().__init__(self.turns)
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """`asyncio.run` in short rounds."""
+    with asyncio.Runner(loop_factory=_Loop) as runner:
+        return runner.run(main)
+
+
+def let_wait(fd: int) -> None:
+    """What arrives there waits for its turn. In another loop than that of `run` nothing does."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, _Loop):
+        loop.turns.let_wait(fd)
