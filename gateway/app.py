@@ -35,10 +35,10 @@ from gateway.serving import Shared
 from gateway.stores.opening import Stores, open_stores
 from gateway.system import SystemClock, SystemEntropy, have_files, tend
 from gateway.web import pages
-from gateway.web.door import Door
+from gateway.web.door import Door, Runner
 from gateway.web.handlers.management import Management
 from gateway.web.pressure import Pressure
-from gateway.web.server import MOST_CONNECTIONS, Runner, for_browsers, for_the_platform
+from gateway.web.server import MOST_CONNECTIONS, for_browsers, for_the_platform
 
 LOOPBACK = "127.0.0.1"
 IN_FLIGHT_SECONDS = 20.0

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from gateway.web import rounds
 from tests.helm import image, tools
 
 SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -55,6 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
     missing = [name for name, (there, _) in PARTS.items() if not there()]
     if missing and os.environ.get("QLIKGW_REQUIRE_ALL") == "1":
         raise pytest.UsageError("QLIKGW_REQUIRE_ALL=1, but missing: " + "; ".join(f"{name} ({PARTS[name][1]})" for name in missing))
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], rounds.Loop]]:
+    """Everything runs in the loop that the product runs in."""
+    return {"rounds": rounds.Loop}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

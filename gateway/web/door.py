@@ -11,9 +11,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
-from gateway.web.server import Runner
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.web.server import Connections
 
 BACKLOG = 1024
 """Connections that the system takes for us until we pick them up."""
@@ -26,6 +29,39 @@ FIRST_REQUEST_SECONDS = 1.0
 LOOK_SECONDS = 0.01
 TURNS = 3
 """Of the loop, until whoever it has picked up has a protocol, and what had arrived there was read."""
+
+
+class Runner:
+    """Serves from when it is set up until it is cleaned up. `make` gives its server, within the loop that it shall run in."""
+
+    def __init__(self, make: Callable[[asyncio.AbstractEventLoop], Connections], *, shutdown_timeout: float) -> None:
+        self._make, self._shutdown_timeout = make, shutdown_timeout
+        self.server: Connections | None = None
+
+    def setup(self) -> None:
+        """From now on there are protocols."""
+        self.server = self._make(asyncio.get_running_loop())
+
+    def listens(self, *listening: int) -> None:
+        """Where its connections come in: file descriptors."""
+        if self.server is not None:
+            self.server.listening = listening
+
+    def factory(self) -> RequestHandler:
+        """A protocol for a new connection."""
+        return cast("Connections", self.server)()
+
+    def expects_requests(self) -> bool:
+        """Whether a connection is open that has not sent a request yet."""
+        return self.server is not None and any(not connection.spoke for connection in self.server.open)
+
+    async def cleanup(self) -> None:
+        """Close connections, each once what is in hand there has ended, after the time for that in any case."""
+        if self.server is not None:
+            await asyncio.sleep(0)  # so that what has arrived is begun
+            self.server.pre_shutdown()
+            await self.server.shutdown(self._shutdown_timeout)
+        self.server = None
 
 
 class Door:
@@ -45,6 +81,7 @@ class Door:
         for listening in self._server.sockets:  # asyncio has one number for both
             with listening.dup() as same:
                 same.listen(BACKLOG)
+        self._runner.listens(*(listening.fileno() for listening in self._server.sockets))
         name = self._server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
 

@@ -54,7 +54,7 @@ class Most:
     in_hand: int
 
 
-EAGER = Most(0.6, 0.2, 0.3, 1_500)
+EAGER = Most(0.5, 0.2, 0.3, 1_500)
 PATIENT = Most(math.inf, 0.4, 0.6, 4_000)
 MOST = {Endpoint.START: EAGER, Endpoint.RETURN: PATIENT, Endpoint.LOGOUT: PATIENT, Endpoint.OTHER: EAGER}
 

@@ -37,7 +37,7 @@ LEAST_REQUESTS = 8
 """Requests since the beat before, without which a late one has another cause than they."""
 MEMORY = 0.5
 """Seconds over which the speed is averaged."""
-LONGEST_WAIT = 1.2
+LONGEST_WAIT = 1.0
 """Seconds after which somebody who waits is turned away."""
 LEAST_PACE, FIRST_PACE = 8, 50
 """Logins that may begin within a beat."""
@@ -45,10 +45,12 @@ COST_OF_RETURN, COST_OF_OTHER = 3.0, 0.35
 """What the end of a login and any other request cost, where the beginning of one costs 1 (measured)."""
 ENOUGH_WORK = 100.0
 """Beginnings, or as much as they cost, that tell what one costs."""
-LONGEST_COUNT = 1.0
-"""Seconds within which they must come: else too much of what is spent has nothing to do with them."""
+SHORTEST_COUNT, LONGEST_COUNT = 0.25, 1.0
+"""Seconds of a count. If there was not enough work in it, too much of what was spent had nothing to do with requests."""
 LEARNING = 0.3
-"""Weight of what was measured last."""
+"""Weight of the last count."""
+LEAST_CAPACITY = 100.0
+"""Whole logins in a second that there is time for in any case."""
 RESERVE = 0.3
 """Seconds of beginnings that may be made up for."""
 
@@ -112,7 +114,7 @@ class Pressure:
         self._may_begin = FIRST_PACE
         """Within this beat."""
         self._capacity = FIRST_PACE / BEAT
-        """Whole logins in a second, as reckoned by what requests have cost."""
+        """Whole logins in a second that there is time for, as reckoned by what requests have cost, with all that goes on beside them."""
         self._credit = self._capacity * RESERVE
         """Logins that may begin now, were it for the capacity alone."""
         self._counted, self._count_began, self._spent_before = 0.0, 0.0, 0.0
@@ -204,12 +206,12 @@ class Pressure:
     def _reckon(self, now: float) -> None:
         """What a whole login costs, and so how many a second there is time for."""
         self._counted += self._begun + COST_OF_RETURN * self.returned + COST_OF_OTHER * (self.arrived - self._begun - self.returned)
-        if self._counted < ENOUGH_WORK and now - self._count_began < LONGEST_COUNT:
+        if now - self._count_began < (SHORTEST_COUNT if self._counted >= ENOUGH_WORK else LONGEST_COUNT):
             return
         spent = time.process_time()
         if self._counted >= ENOUGH_WORK:
             cost = (1 + COST_OF_RETURN) * max(1e-6, spent - self._spent_before) / self._counted
-            self._capacity = 1 / (1 / self._capacity * (1 - LEARNING) + cost * LEARNING)
+            self._capacity = max(LEAST_CAPACITY, 1 / ((1 - LEARNING) / self._capacity + LEARNING * cost))
         self._counted, self._count_began, self._spent_before = 0.0, now, spent
 
     def _let_in(self, count: int, now: float) -> None:

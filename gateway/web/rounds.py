@@ -21,24 +21,30 @@ AT_ONCE: Final = 64
 
 
 class Turns(BaseSelector):
-    """Two selectors, one inside the other: the inner one is for what waits for its turn, and of that a few are told at a time."""
+    """Three selectors in one: for what is told at once, for what waits for its turn, and for what is not looked at for a while."""
 
     def __init__(self) -> None:
-        self._outer, self._inner = DefaultSelector(), DefaultSelector()
+        self._outer, self._inner, self._parked = DefaultSelector(), DefaultSelector(), DefaultSelector()
         self._bell = self._outer.register(self._inner.fileno(), EVENT_READ)
-        self._patient: set[int] = set()
-        """File descriptors that wait for their turn."""
+        self._places: dict[int, BaseSelector] = {}
+        """Of file descriptors that are not in the outer one, or shall not be."""
         self._left: deque[tuple[SelectorKey, int]] = deque()
-        """What the inner one has told and the loop has not."""
-        self._watched = ChainMap(*(cast("dict[Any, SelectorKey]", one.get_map()) for one in (self._inner, self._outer)))
+        """What the inner one has told and the loop has not been given."""
+        maps = (cast("dict[Any, SelectorKey]", one.get_map()) for one in (self._inner, self._outer, self._parked))
+        self._watched = ChainMap(*maps)
 
     def let_wait(self, fd: int) -> None:
-        """From now on this one waits for its turn, until it is watched no more."""
-        key = self._outer.get_map().get(fd)
-        self._patient.add(fd)
-        if key is not None:
-            self._outer.unregister(fd)
-            self._inner.register(fd, key.events, key.data)
+        """From now on it waits for its turn, until it is watched no more."""
+        self._move(fd, self._inner)
+
+    def park(self, fd: int) -> None:
+        """Do not look at it for now."""
+        self._move(fd, self._parked)
+
+    def look_again(self, fd: int) -> None:
+        """At one that was parked and is still watched."""
+        if self._places.get(fd) is self._parked:
+            self._move(fd, self._outer)
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> SelectorKey:  # noqa: ANN401
         return self._of(fileobj).register(fileobj, events, data)
@@ -48,7 +54,7 @@ class Turns(BaseSelector):
 
     def unregister(self, fileobj: Any) -> SelectorKey:  # noqa: ANN401
         key = self._of(fileobj).unregister(fileobj)
-        self._patient.discard(key.fd)
+        self._places.pop(key.fd, None)
         return key
 
     def get_key(self, fileobj: Any) -> SelectorKey:  # noqa: ANN401
@@ -68,27 +74,50 @@ class Turns(BaseSelector):
         return told + [one for one in few if watched.get(one[0].fd) is one[0]]
 
     def close(self) -> None:
-        self._inner.close()
-        self._outer.close()
+        for one in (self._inner, self._parked, self._outer):
+            one.close()
 
     def _of(self, fileobj: Any) -> BaseSelector:  # noqa: ANN401
-        return self._inner if fileobj in self._patient else self._outer
+        return self._places.get(fileobj, self._outer)
+
+    def _move(self, fd: int, to: BaseSelector) -> None:
+        key = self._watched.get(fd)
+        if key is not None:
+            self._of(fd).unregister(fd)
+            to.register(fd, key.events, key.data)
+        self._places[fd] = to
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class Loop(asyncio.SelectorEventLoop):
+    """asyncio's, in short rounds."""
+
     def __init__(self) -> None:
         self.turns = Turns()
         super().__init__(self.turns)
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """`asyncio.run` in short rounds."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+    """`asyncio.run` with it."""
+    with asyncio.Runner(loop_factory=Loop) as runner:
         return runner.run(main)
 
 
 def let_wait(fd: int) -> None:
-    """What arrives there waits for its turn. In another loop than that of `run` nothing does."""
+    """What arrives there waits for its turn. In another loop than ours nothing does."""
     loop = asyncio.get_running_loop()
-    if isinstance(loop, _Loop):
+    if isinstance(loop, Loop):
         loop.turns.let_wait(fd)
+
+
+def park(fd: int) -> None:
+    """Leave what arrives there to the system for now. In another loop than ours nothing is left."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, Loop):
+        loop.turns.park(fd)
+
+
+def look_again(fd: int) -> None:
+    """At what was parked, if it is still watched."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, Loop):
+        loop.turns.look_again(fd)

@@ -7,8 +7,10 @@ as every other error. Bodies are never inflated: nothing that talks to the gatew
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import termios
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, cast
@@ -41,7 +43,9 @@ LONGEST_HEADER = 32 * 1024
 LARGEST_HEAD = 48 * 1024
 """Bytes that may arrive without becoming a request."""
 MOST_CONNECTIONS = 4_000
-"""Beyond these, the one that has been open for longest and asks for nothing, or has not sent its form or read its answer, makes room."""
+"""Beyond these, the one that has asked for nothing for longest, or has not sent its form or read its answer, makes room."""
+FULL_SECONDS = 0.02
+"""Between looks whether one can make room, while new ones are left to the system."""
 LOOK_SECONDS = 0.1
 """How often all connections are looked through at most for those that may go: with all of them busy, each new one would else cost that."""
 ENOUGH = 1_000
@@ -65,45 +69,17 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-class Runner:
-    """Serves from when it is set up until it is cleaned up. `make` gives its server, within the loop that it shall run in."""
-
-    def __init__(self, make: Callable[[asyncio.AbstractEventLoop], _Server], *, shutdown_timeout: float) -> None:
-        self._make, self._shutdown_timeout = make, shutdown_timeout
-        self.server: _Server | None = None
-
-    def setup(self) -> None:
-        """From now on there are protocols."""
-        self.server = self._make(asyncio.get_running_loop())
-
-    def factory(self) -> RequestHandler:
-        """A protocol for a new connection."""
-        return cast("_Server", self.server)()
-
-    def expects_requests(self) -> bool:
-        """Whether a connection is open that has not sent a request yet."""
-        return self.server is not None and any(not connection.spoke for connection in self.server.open)
-
-    async def cleanup(self) -> None:
-        """Close connections, each once what is in hand there has ended, after the time for that in any case."""
-        if self.server is not None:
-            await asyncio.sleep(0)  # so that what has arrived is begun
-            self.server.pre_shutdown()
-            await self.server.shutdown(self._shutdown_timeout)
-        self.server = None
-
-
-def for_browsers(services: Live[Services], ready: Live[bool], loop: asyncio.AbstractEventLoop) -> _Server:
+def for_browsers(services: Live[Services], ready: Live[bool], loop: asyncio.AbstractEventLoop) -> Connections:
     """The server for browsers and identity providers."""
-    return _Server(_refusals(services), Front(services, ready), largest=LARGEST_BODY, loop=loop)
+    return Connections(_refusals(services), Front(services, ready), largest=LARGEST_BODY, loop=loop)
 
 
-def for_the_platform(services: Live[Services], management: Management, loop: asyncio.AbstractEventLoop) -> _Server:
+def for_the_platform(services: Live[Services], management: Management, loop: asyncio.AbstractEventLoop) -> Connections:
     """The server for probes, metrics and programs on this machine."""
-    return _Server(_refusals(services), management, largest=SMALL, loop=loop)
+    return Connections(_refusals(services), management, largest=SMALL, loop=loop)
 
 
-class _Server(Server):
+class Connections(Server):
     """Makes a protocol of ours for each connection, and keeps their number in bounds."""
 
     def __init__(self, refuse: Refuse, front: Front | Management, *, largest: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -113,8 +89,11 @@ class _Server(Server):
         self._running = loop
         self.read_into = memoryview(bytearray(READ_BYTES))
         """One for all connections: what was read is taken out before anything else is read."""
+        self.listening: Sequence[int] = ()
+        """Where connections come in: file descriptors."""
+        self._full = False
         self.open: dict[_Protocol, None] = {}
-        """The oldest first."""
+        """The one first whose last request came first, or that came first itself."""
         self._spare: deque[_Protocol] = deque()
         """Those that could go when they were last looked through, in the order in which they shall."""
         self._look_again = 0.0
@@ -125,9 +104,27 @@ class _Server(Server):
         return _Protocol(self._refuse, self, loop=self._running, **OPTIONS)
 
     def make_room(self) -> None:
-        """Where there are too many, end one that asks for nothing, or one whose form or answer is on its way; else the newest."""
+        """Where there are too many, end one that asks for nothing, or one whose form or answer is on its way; else let no more in."""
+        if len(self.open) <= MOST_CONNECTIONS:
+            return
+        if (expendable := self._expendable()) is not None:
+            expendable.give_up()
+            return
+        if not self._full:
+            self._full = True
+            for fd in self.listening:
+                rounds.park(fd)
+            self._running.call_later(FULL_SECONDS, self._let_in_again)
+
+    def _let_in_again(self) -> None:
+        while len(self.open) > MOST_CONNECTIONS and (expendable := self._expendable()) is not None:
+            expendable.give_up()
         if len(self.open) > MOST_CONNECTIONS:
-            (self._expendable() or next(reversed(self.open))).give_up()
+            self._running.call_later(FULL_SECONDS, self._let_in_again)
+            return
+        self._full = False
+        for fd in self.listening:
+            rounds.look_again(fd)
 
     def _expendable(self) -> _Protocol | None:
         if self._running.time() >= self._look_again:
@@ -152,7 +149,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     __slots__ = ("_refuse", "_server", "_unread", "_way")
 
-    def __init__(self, refuse: Refuse, server: _Server, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, refuse: Refuse, server: Connections, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(server, **kwargs)
         self._refuse = refuse
         self._server = server
@@ -178,8 +175,12 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         return self.writing_paused or (self._way is not None and self._way.get_write_buffer_size() > 0)
 
     def may_go(self) -> bool:
-        """Whether nobody waits for what the gateway does with it."""
-        return self.is_idle() or self.is_sending() or self.is_receiving()
+        """Whether nobody waits for what the gateway does with it, or will do when its turn comes to be read."""
+        return (self.is_idle() and not self._has_unread()) or self.is_sending() or self.is_receiving()
+
+    def _has_unread(self) -> bool:
+        fd = -1 if self._way is None else self._way.get_extra_info("socket").fileno()
+        return fd >= 0 and fcntl.ioctl(fd, termios.FIONREAD, bytes(4)) != bytes(4)
 
     def give_up(self) -> None:
         """End it at once, also where something is on its way: to close would be to wait for that."""
@@ -225,6 +226,8 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def data_received(self, data: bytes) -> None:
         before, requests = self._unread, self._request_count
         super().data_received(data)
+        if self._request_count != requests:
+            self._server.open[self] = self._server.open.pop(self, None)
         if self._is_one_request():
             self._unread = 0
             return

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.web import browser, server
-from gateway.web.pressure import MOST_PACE
-from gateway.web.server import _Protocol
+from gateway.web.pressure import FIRST_PACE
+from gateway.web.server import FULL_SECONDS, _Protocol
 from tests.attacks.test_hostile_requests import raw
 from tests.flow.conftest import certificates, world, worlds
 from tests.flow.world import World
@@ -44,7 +44,7 @@ class Client:
 
     async def ask(self) -> bytes:
         self.writer.write(ASK)
-        return await asyncio.wait_for(self.reader.readuntil(b"\r\n"), 20)
+        return await asyncio.wait_for(self.reader.readuntil(b" 404 "), 20)
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -119,7 +119,7 @@ async def two_at_work(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
     pressure = world.gateway.pressure
     monkeypatch.setattr(pressure, "_let_in", lambda *_: None)
-    waiting = [asyncio.create_task(pressure.turn()) for _ in range(MOST_PACE + 1)]
+    waiting = [asyncio.create_task(pressure.turn()) for _ in range(FIRST_PACE + 1)]
     await asyncio.sleep(0)
     working = [await connect(world) for _ in range(2)]
     for client in working:
@@ -136,8 +136,59 @@ async def two_at_work(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 
 async def test_connections_whose_requests_are_in_hand_are_never_pushed_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes then waits outside until there is room, and nobody is cut off."""
     async with two_at_work(world, monkeypatch):
-        assert await (await connect(world)).is_cut_off()
+        late = [await connect(world) for _ in range(3)]
+        asked = [asyncio.create_task(client.ask()) for client in late]
+        await asyncio.wait(asked, timeout=FULL_SECONDS * 5)
+    assert all([await one for one in asked])
+    for client in late:
+        client.writer.close()
+
+
+async def test_while_nobody_can_make_room_new_connections_are_left_to_the_system(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more was let in before that was known."""
+    async with two_at_work(world, monkeypatch):
+        monkeypatch.setattr(_Protocol, "may_go", lambda _: False)
+        inside = await connect(world)
+        assert b"404" in await inside.ask()
+        outside = [await connect(world) for _ in range(5)]
+        asked = [asyncio.create_task(client.ask()) for client in outside]
+        await asyncio.wait(asked, timeout=FULL_SECONDS * 5)
+        assert not any(one.done() for one in asked)
+        assert len(world.gateway._runners[0].server.open) == 3  # type: ignore[union-attr]
+    assert all([await one for one in asked])
+    for client in (inside, *outside):
+        client.writer.close()
+
+
+async def test_a_request_that_has_arrived_and_was_not_read_yet_is_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look at, its connection rests."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    first, second = [await connect(world) for _ in range(2)]
+    for client in (first, second):
+        assert b"404" in await client.ask()
+    opened = list(world.gateway._runners[0].server.open)  # type: ignore[union-attr]
+    assert all(connection.may_go() for connection in opened)
+    first.writer.write(ASK)  # not waited for: nothing else runs until it is looked at
+    assert [connection.may_go() for connection in opened] == [False, True]
+    assert b"404" in await first.reader.readuntil(b" 404 ")
+    for client in (first, second):
+        client.writer.close()
+
+
+async def test_the_connection_that_has_rested_for_longest_makes_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the one that was opened first: its user may have come back just now."""
+    monkeypatch.setattr(server, "MOST_CONNECTIONS", 2)
+    first, second = [await connect(world) for _ in range(2)]
+    for client in (first, second, first):
+        assert b"404" in await client.ask()
+    late = await connect(world)
+    assert b"404" in await late.ask()
+    assert await second.is_cut_off()
+    assert b"404" in await first.ask()
+    for client in (first, late):
+        client.writer.close()
 
 
 async def test_where_all_are_at_work_a_new_connection_costs_no_look_at_each_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +203,11 @@ async def test_where_all_are_at_work_a_new_connection_costs_no_look_at_each_of_t
     async with two_at_work(world, monkeypatch):
         monkeypatch.setattr(server, "LOOK_SECONDS", 1_000)
         monkeypatch.setattr(_Protocol, "is_idle", counted)
-        for _ in range(20):
-            assert await (await connect(world)).is_cut_off()
-        assert looks <= 3
+        late = [await connect(world) for _ in range(20)]
+        await asyncio.sleep(FULL_SECONDS * 5)
+        assert looks <= 6
+        for client in late:
+            client.writer.close()
 
 
 async def slow_forms(world: World, number: int) -> list[Client]:

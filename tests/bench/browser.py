@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 import uuid
@@ -46,12 +47,15 @@ class Journey:
 
 
 class Browser:
-    """One user's browser: a connection of its own that is kept, and a fresh cookie jar for every login."""
+    """One user's browser: a connection that is kept, and a fresh cookie jar for every login.
 
-    def __init__(self, journey: Journey, provider: IdentityProvider) -> None:
+    `connections`: those that rest, where many share them as behind a proxy. None: of its own.
+    """
+
+    def __init__(self, journey: Journey, provider: IdentityProvider, connections: list[wire.ClientSide] | None = None) -> None:
         self._journey, self._provider = journey, provider
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(journey.start))
-        self._connection: wire.ClientSide | None = None
+        self._resting: list[wire.ClientSide] = [] if connections is None else connections
         self._jar: dict[str, str] = {}
 
     async def login(self) -> None:
@@ -82,8 +86,10 @@ class Browser:
             raise LoginFailed(f"ended with {answer.status}{f' {code[0].decode()}' if code else ''}")
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        """All connections that rest."""
+        for connection in self._resting:
+            connection.close()
+        self._resting.clear()
 
     async def _visit(self, step: Step) -> wire.Message:
         if not step.url.startswith(self._origin):
@@ -102,15 +108,19 @@ class Browser:
         return answer
 
     async def _exchange(self, data: bytes) -> wire.Message:
-        """On the connection that is there; on a new one if the other side has closed that."""
-        if self._connection is not None and self._connection.open:
-            try:
-                return await self._connection.exchange(data)
-            except ConnectionError:
-                pass
-        loop = asyncio.get_running_loop()
-        _, self._connection = await loop.create_connection(wire.ClientSide, *self._journey.address)
-        return await self._connection.exchange(data)
+        """On a connection that rests; on a new one if the other side has closed that."""
+        while self._resting:
+            connection = self._resting.pop()
+            if connection.open:
+                with contextlib.suppress(ConnectionError):
+                    return await self._on(connection, data)
+        _, connection = await asyncio.get_running_loop().create_connection(wire.ClientSide, *self._journey.address)
+        return await self._on(connection, data)
+
+    async def _on(self, connection: wire.ClientSide, data: bytes) -> wire.Message:
+        answer = await connection.exchange(data)
+        self._resting.append(connection)
+        return answer
 
     def _keep(self, line: str) -> None:
         pair, *attributes = line.split(";")

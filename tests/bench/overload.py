@@ -22,6 +22,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from gateway.system import have_files
+from tests.bench import wire
 from tests.bench.accounting import spent
 from tests.bench.browser import Browser, Journey, LoginFailed, Step, drive
 from tests.bench.identity_provider import IdentityProvider
@@ -100,17 +101,17 @@ class Outcome:
 
 @dataclass(slots=True)
 class Users:
-    """Browsers, each with a connection that is kept, also while its user is at the provider."""
+    """Users behind a proxy that keeps connections: as many as there are exchanges at once."""
 
     journey: Journey
     provider: IdentityProvider
     thinking: float = 0.0
-    resting: list[Browser] = field(default_factory=list)
+    connections: list[wire.ClientSide] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(9))  # noqa: S311 (nobody is to be surprised)
 
     async def one(self, flood: Flood) -> None:
         """A user who goes away when turned away at the beginning, and reloads when asked to wait at the end."""
-        browser = self.resting.pop() if self.resting else Browser(self.journey, self.provider)
+        browser = Browser(self.journey, self.provider, self.connections)
         try:
             step = await self._leave(browser, flood)
             if step is not None:
@@ -118,15 +119,10 @@ class Users:
                 await self._come_back(browser, step, flood)
         except (LoginFailed, OSError) as error:
             flood.failures[f"{type(error).__name__}: {error}"[:100]] += 1
-            browser.close()
-        else:
-            self.resting.append(browser)
 
     def go(self) -> None:
         """Close all connections."""
-        for browser in self.resting:
-            browser.close()
-        self.resting.clear()
+        Browser(self.journey, self.provider, self.connections).close()
 
     async def _leave(self, browser: Browser, flood: Flood) -> Step | None:
         began = time.perf_counter()

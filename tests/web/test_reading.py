@@ -9,7 +9,7 @@ from tempfile import NamedTemporaryFile
 import pytest
 from aiohttp import web
 
-from gateway.web.server import LARGEST_BODY, _Server
+from gateway.web.server import LARGEST_BODY, Connections
 from tests.peers.node import NAME, site_certificates
 
 SIZES = (0, 10, 70_000, 300_000)
@@ -48,7 +48,7 @@ async def converse(port: int, letter: bytes, tls: ssl.SSLContext | None) -> None
 @pytest.mark.parametrize("secure", [False, True])
 async def test_what_many_send_at_once_stays_apart(*, secure: bool) -> None:
     loop = asyncio.get_running_loop()
-    served = _Server(lambda status, _: web.Response(status=status), echo, largest=LARGEST_BODY, loop=loop)  # type: ignore[arg-type]
+    served = Connections(lambda status, _: web.Response(status=status), echo, largest=LARGEST_BODY, loop=loop)  # type: ignore[arg-type]
     server = await loop.create_server(served, "127.0.0.1", 0, ssl=presenting() if secure else None)
     async with server:
         port = server.sockets[0].getsockname()[1]
