@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import click
 
 from gateway.demo import run
+from gateway.web import rounds
 
 
 @click.command()
@@ -23,7 +23,7 @@ def demo(*, once: bool, port: int | None) -> None:
     Stays up and prints the link to open. With --once: exit code 0 when every login ended with the right Qlik session, else 1.
     """
     try:
-        sys.exit(asyncio.run(run.log_in_once(port, click.echo) if once else run.stay_up(port, click.echo)))
+        sys.exit(rounds.run(run.log_in_once(port, click.echo) if once else run.stay_up(port, click.echo)))
     except run.CannotStart as problem:
         click.echo(f"qlikgw demo: {problem}", err=True)
         sys.exit(1)

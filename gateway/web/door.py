@@ -89,6 +89,7 @@ class Door:
         """Take nobody new; serve whoever is in, as far as their first request. What is in hand is the runner's to finish."""
         if self._server is None:
             return
+        self._runner.listens()
         doubles = [socket.fromfd(listening.fileno(), listening.family, listening.type) for listening in self._server.sockets]
         for listening in self._server.sockets:
             asyncio.get_running_loop().remove_reader(listening.fileno())

@@ -37,9 +37,15 @@ class Turns(BaseSelector):
         """From now on it waits for its turn, until it is watched no more."""
         self._move(fd, self._inner)
 
+    def forget(self, fd: int) -> None:
+        """One that shall wait, and that nobody came to watch."""
+        if self._watched.get(fd) is None:
+            self._places.pop(fd, None)
+
     def park(self, fd: int) -> None:
-        """Do not look at it for now."""
-        self._move(fd, self._parked)
+        """Do not look at it for now, if it is watched."""
+        if self._watched.get(fd) is not None:
+            self._move(fd, self._parked)
 
     def look_again(self, fd: int) -> None:
         """At one that was parked and is still watched."""
@@ -107,6 +113,13 @@ def let_wait(fd: int) -> None:
     loop = asyncio.get_running_loop()
     if isinstance(loop, Loop):
         loop.turns.let_wait(fd)
+
+
+def forget(fd: int) -> None:
+    """It is about to be closed: who has the same number next need not wait."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, Loop):
+        loop.turns.forget(fd)
 
 
 def park(fd: int) -> None:

@@ -179,8 +179,12 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         return (self.is_idle() and not self._has_unread()) or self.is_sending() or self.is_receiving()
 
     def _has_unread(self) -> bool:
-        fd = -1 if self._way is None else self._way.get_extra_info("socket").fileno()
+        fd = self._fd()
         return fd >= 0 and fcntl.ioctl(fd, termios.FIONREAD, bytes(4)) != bytes(4)
+
+    def _fd(self) -> int:
+        """Its file descriptor; -1 once that is closed."""
+        return -1 if self._way is None else int(self._way.get_extra_info("socket").fileno())
 
     def give_up(self) -> None:
         """End it at once, also where something is on its way: to close would be to wait for that."""
@@ -204,7 +208,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._way = self.transport
-        rounds.let_wait(transport.get_extra_info("socket").fileno())
+        rounds.let_wait(self._fd())
         self._server.open[self] = None
         self._server.make_room()
         if self._keepalive_handle is not None:
@@ -214,6 +218,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.open.pop(self, None)
+        rounds.forget(self._fd())
         super().connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -226,8 +231,8 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def data_received(self, data: bytes) -> None:
         before, requests = self._unread, self._request_count
         super().data_received(data)
-        if self._request_count != requests:
-            self._server.open[self] = self._server.open.pop(self, None)
+        if self._request_count != requests and self in self._server.open:
+            self._server.open[self] = self._server.open.pop(self)
         if self._is_one_request():
             self._unread = 0
             return

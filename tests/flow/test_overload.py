@@ -12,8 +12,21 @@ from yarl import URL
 
 from gateway.errors import Overloaded
 from gateway.idp import saml
+from gateway.web import pressure as pressure_module
 from gateway.web.guard import EAGER, PATIENT
-from gateway.web.pressure import BEAT, FIRST_PACE, LATE, LEAST_PACE, LEAST_REQUESTS, LONGEST_WAIT, STANDING, Pressure
+from gateway.web.pressure import (
+    BEAT,
+    COST_OF_OTHER,
+    COST_OF_RETURN,
+    FIRST_PACE,
+    LATE,
+    LEAST_CAPACITY,
+    LEAST_PACE,
+    LEAST_REQUESTS,
+    LONGEST_WAIT,
+    STANDING,
+    Pressure,
+)
 from tests.flow.conftest import Worlds
 from tests.flow.world import World
 
@@ -296,3 +309,71 @@ async def test_a_large_saml_response_that_finds_no_room_is_not_used_up(worlds: W
 
 def refuse(_: saml.LargeResponses) -> None:
     raise Overloaded("full")
+
+
+# ---- no more begin than can be ended ----------------------------------------------------------------------------------------
+
+
+class Clock:
+    """The process's CPU time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.spent = 50.0
+        monkeypatch.setattr(pressure_module.time, "process_time", lambda: self.spent)
+
+
+def work(  # noqa: PLR0913
+    pressure: Pressure, loop: Loop, clock: Clock, *, beats: int, cost: float, begun: int = 0, returned: int = 0, others: int = 0
+) -> None:
+    """As much in every beat, for so many seconds of CPU time for what one beginning costs."""
+    for _ in range(beats):
+        pressure._begun += begun
+        pressure.returned += returned
+        pressure.arrived += begun + returned + others
+        clock.spent += cost * (begun + COST_OF_RETURN * returned + COST_OF_OTHER * others)
+        loop.turn([0.0])
+
+
+def test_the_capacity_is_what_whole_logins_have_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
+    work(pressure, loop, clock, beats=500, begun=10, returned=10, others=30, cost=0.00025)
+    assert pressure._capacity == pytest.approx(1000, rel=0.01)
+    work(pressure, loop, clock, beats=500, begun=10, cost=0.0005)
+    assert pressure._capacity == pytest.approx(500, rel=0.01), "before anybody has come back"
+
+
+def test_the_capacity_is_not_learned_from_what_little_work_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
+    before = pressure._capacity
+    for _ in range(200):
+        clock.spent += 0.01
+        work(pressure, loop, clock, beats=1, begun=1, cost=0.0)
+    assert pressure._capacity == before
+
+
+def test_a_capacity_that_is_nothing_leaves_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
+    work(pressure, loop, clock, beats=300, begun=20, cost=1.0)
+    assert pressure._capacity == LEAST_CAPACITY
+    assert pressure.begins()
+
+
+def test_users_who_take_their_time_find_time_when_they_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beginnings cost a quarter of a login: at the pace that they alone allow, four times too many would come back."""
+    clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
+    work(pressure, loop, clock, beats=500, begun=5, cost=0.00025)
+    began, beats = 0, 500
+    for _ in range(beats):
+        begun = sum(pressure.begins() for _ in range(100))
+        pressure.arrived += begun
+        clock.spent += 0.00025 * begun
+        loop.turn([0.0])
+        began += begun
+    assert began / (beats * BEAT) == pytest.approx(1000, rel=0.1)
+    assert pressure._pace > 1000 * BEAT * 2, "no beat was late"
+
+
+def test_after_a_pause_more_may_begin_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
+    work(pressure, loop, clock, beats=500, begun=5, cost=0.00025)
+    assert sum(pressure.begins() for _ in range(1_000)) == FIRST_PACE
