@@ -322,7 +322,7 @@ class Clock:
         monkeypatch.setattr(pressure_module.time, "process_time", lambda: self.spent)
 
 
-def work(  # noqa: PLR0913
+def work(
     pressure: Pressure, loop: Loop, clock: Clock, *, beats: int, cost: float, begun: int = 0, returned: int = 0, others: int = 0
 ) -> None:
     """As much in every beat, for so many seconds of CPU time for what one beginning costs."""
