@@ -38,8 +38,8 @@ class Turns(BaseSelector):
         self._move(fd, self._inner)
 
     def forget(self, fd: int) -> None:
-        """One that shall wait, and that nobody came to watch."""
-        if self._watched.get(fd) is None:
+        """One that shall wait, and that nobody came to watch. One that is closed already (-1) was let go before."""
+        if fd >= 0 and self._watched.get(fd) is None:
             self._places.pop(fd, None)
 
     def park(self, fd: int) -> None:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
+from socket import socket
 from typing import Any, cast
 
 from aiohttp import StreamReader
@@ -110,10 +111,10 @@ class Connections(Server):
         if (expendable := self._expendable()) is not None:
             expendable.give_up()
             return
+        for fd in self.listening:  # also where it was full already: asyncio, out of file descriptors, watches them anew after a second
+            rounds.park(fd)
         if not self._full:
             self._full = True
-            for fd in self.listening:
-                rounds.park(fd)
             self._running.call_later(FULL_SECONDS, self._let_in_again)
 
     def _let_in_again(self) -> None:
@@ -147,7 +148,7 @@ class Connections(Server):
 class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     """One connection."""
 
-    __slots__ = ("_refuse", "_server", "_unread", "_way")
+    __slots__ = ("_refuse", "_server", "_socket", "_unread", "_way")
 
     def __init__(self, refuse: Refuse, server: Connections, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(server, **kwargs)
@@ -156,6 +157,8 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         self._unread = 0
         """Bytes of a head, or of a request with its body, that is not complete yet."""
         self._way: asyncio.WriteTransport | None = None
+        self._socket: socket | None = None
+        """Kept: over TLS, the transport tells it no more once the connection is lost."""
 
     @property
     def spoke(self) -> bool:
@@ -171,12 +174,12 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         return any(not body.is_eof() for body in self._bodies())
 
     def is_receiving(self) -> bool:
-        """Whether an answer is on its way yet: who never reads could keep it there for ever."""
-        return self.writing_paused or (self._way is not None and self._way.get_write_buffer_size() > 0)
+        """Whether an answer is on its way yet, or the end of TLS: who never reads could keep it there for ever."""
+        return self.writing_paused or (self._way is not None and (self._way.is_closing() or self._way.get_write_buffer_size() > 0))
 
     def may_go(self) -> bool:
         """Whether nobody waits for what the gateway does with it, or will do when its turn comes to be read."""
-        return (self.is_idle() and not self._has_unread()) or self.is_sending() or self.is_receiving()
+        return ((self.is_idle() or self.is_sending()) and not self._has_unread()) or self.is_receiving()
 
     def _has_unread(self) -> bool:
         fd = self._fd()
@@ -184,10 +187,11 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     def _fd(self) -> int:
         """Its file descriptor; -1 once that is closed."""
-        return -1 if self._way is None else int(self._way.get_extra_info("socket").fileno())
+        return -1 if self._socket is None else self._socket.fileno()
 
     def give_up(self) -> None:
-        """End it at once, also where something is on its way: to close would be to wait for that."""
+        """End it at once, also where something is on its way: to close would be to wait for that. It counts no more from now on."""
+        self._server.open.pop(self, None)
         self.force_close()
         if self._way is not None:
             self._way.abort()
@@ -207,7 +211,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._way = self.transport
+        self._way, self._socket = self.transport, transport.get_extra_info("socket")
         rounds.let_wait(self._fd())
         self._server.open[self] = None
         self._server.make_room()
