@@ -71,6 +71,8 @@ class Door:
         self._runner, self._host, self._port, self._tls = runner, host, port, tls
         self._handshake = None if tls is None else HANDSHAKE_SECONDS
         self._server: asyncio.Server | None = None
+        self._doubles: list[socket.socket] = []
+        """Of the sockets that listen, had in time: there may be no file descriptor left when the door closes."""
 
     async def open(self) -> tuple[str, int]:
         """Begin to listen: the (first) address and port that it became. Raises `OSError`."""
@@ -79,8 +81,8 @@ class Door:
             self._runner.factory, self._host, self._port, ssl=self._tls, ssl_handshake_timeout=self._handshake, backlog=AT_ONCE
         )
         for listening in self._server.sockets:  # asyncio has one number for both
-            with listening.dup() as same:
-                same.listen(BACKLOG)
+            self._doubles.append(listening.dup())
+            self._doubles[-1].listen(BACKLOG)
         self._runner.listens(*(listening.fileno() for listening in self._server.sockets))
         name = self._server.sockets[0].getsockname()
         return str(name[0]), int(name[1])
@@ -90,12 +92,12 @@ class Door:
         if self._server is None:
             return
         self._runner.listens()
-        doubles = [socket.fromfd(listening.fileno(), listening.family, listening.type) for listening in self._server.sockets]
         for listening in self._server.sockets:
             asyncio.get_running_loop().remove_reader(listening.fileno())
         for _ in range(TURNS):  # a server that is closed fails at those whom it has just picked up, and never tells them
             await asyncio.sleep(0)
         self._server.close()
+        doubles, self._doubles = self._doubles, []
         for double in doubles:
             for connection in _waiting(double):
                 await self._take(connection)
@@ -114,8 +116,8 @@ class Door:
 
 
 def _waiting(listening: socket.socket) -> Iterator[socket.socket]:
-    """The connections that nobody has picked up yet."""
+    """The connections that nobody has picked up yet, as far as there are file descriptors for them."""
     listening.setblocking(False)
-    with contextlib.suppress(BlockingIOError, InterruptedError):
+    with contextlib.suppress(OSError):
         while True:
             yield listening.accept()[0]

@@ -107,9 +107,7 @@ async def test_a_form_of_which_the_rest_has_come_and_was_not_read_yet_makes_no_r
     client.writer.close()
 
 
-async def test_a_listener_that_is_watched_anew_while_it_is_full_is_left_alone_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_listener_that_is_watched_anew_while_it_is_full_is_left_alone_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """asyncio, out of file descriptors, stops to watch it, and goes on after a second."""
     loop, connections = asyncio.get_running_loop(), connections_of(world)
     assert isinstance(loop, rounds.Loop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 
 import pytest
@@ -23,3 +24,14 @@ async def test_who_came_in_just_before_the_door_closed_is_answered(world: World,
         await door.close()
         await runner.cleanup()
         assert (await asyncio.wait_for(loop.sock_recv(client, 99), 20)).startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 200 ")[which])
+
+
+async def test_a_door_closes_also_where_there_is_no_file_descriptor_left(world: World) -> None:
+    """Else what is in hand would be lost with those who could not come in. They are many where the gateway was full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.create_connection(("127.0.0.1", int(world.url.rpartition(":")[2]))):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            await world.gateway._doors[0].close()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
