@@ -191,7 +191,7 @@ class Pressure:
         passed = BEAT + max(0.0, loop.time() - self._due)
         late = passed - BEAT if self.arrived >= LEAST_REQUESTS else 0.0
         self._late.append(late)
-        self._speed += min(1.0, passed / MEMORY) * (self._pace / passed - self._speed)
+        self._speed += min(1.0, passed / MEMORY) * (self._may_begin / passed - self._speed)
         if late > LATE:
             self._pace = max(LEAST_PACE, self._pace // 2)
         elif self._begun >= self._pace:

@@ -191,6 +191,21 @@ def test_late_beats_halve_the_pace_and_used_up_ones_in_time_raise_it() -> None:
     assert pressure._pace == LEAST_PACE
 
 
+async def test_the_queue_is_as_long_as_it_takes_also_where_the_capacity_is_less_than_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else everybody would wait until it is too late, and most of them for nothing."""
+    monkeypatch.setattr(Pressure, "_reckon", lambda *_: None)
+    pressure, loop = measured()
+    pressure._capacity, pressure._credit = 400.0, 0.0
+    tasks = [asyncio.create_task(pressure.turn()) for _ in range(FIRST_PACE + 100)]
+    for _ in range(200):
+        tasks += [asyncio.create_task(pressure.turn()) for _ in range(round(400 * BEAT))]
+        await asyncio.sleep(0)
+        loop.turn([0.0])
+    assert pressure.queue() == pytest.approx(len(pressure._waiting) / 400, rel=0.05)
+    pressure._let_in(len(tasks), loop.now)
+    assert all(await asyncio.gather(*tasks))
+
+
 async def test_who_has_gone_away_takes_nobody_s_turn() -> None:
     pressure, loop = measured()
     for _ in range(FIRST_PACE):
