@@ -26,6 +26,8 @@ HANDSHAKE_SECONDS = 10.0
 """How long a client may take for TLS."""
 FIRST_REQUEST_SECONDS = 1.0
 """How long connections that were open when the door closed may take to send their first request."""
+TURN_SECONDS = 3.0
+"""How long what has arrived may wait for its turn to be read, once the door has closed."""
 LOOK_SECONDS = 0.01
 TURNS = 3
 """Of the loop, until whoever it has picked up has a protocol, and what had arrived there was read."""
@@ -58,6 +60,10 @@ class Runner:
     async def cleanup(self) -> None:
         """Close connections, each once what is in hand there has ended, after the time for that in any case."""
         if self.server is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TURN_SECONDS):
+                    while any(connection.is_idle() and connection.has_unread() for connection in self.server.open):  # noqa: ASYNC110
+                        await asyncio.sleep(LOOK_SECONDS)
             await asyncio.sleep(0)  # so that what has arrived is begun
             self.server.pre_shutdown()
             await self.server.shutdown(self._shutdown_timeout)
@@ -97,11 +103,11 @@ class Door:
         for _ in range(TURNS):  # a server that is closed fails at those whom it has just picked up, and never tells them
             await asyncio.sleep(0)
         self._server.close()
-        doubles, self._doubles = self._doubles, []
-        for double in doubles:
-            for connection in _waiting(double):
-                await self._take(connection)
-            double.close()
+        taken: list[socket.socket] = []
+        while self._doubles:
+            with self._doubles.pop() as double:
+                taken += _waiting(double)
+        await asyncio.gather(*map(self._take, taken))  # each in its own time: one may be slow with TLS on purpose
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_REQUEST_SECONDS):
                 while self._runner.expects_requests():  # noqa: ASYNC110 (aiohttp tells nobody that a request came)

@@ -179,9 +179,10 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     def may_go(self) -> bool:
         """Whether nobody waits for what the gateway does with it, or will do when its turn comes to be read."""
-        return ((self.is_idle() or self.is_sending()) and not self._has_unread()) or self.is_receiving()
+        return ((self.is_idle() or self.is_sending()) and not self.has_unread()) or self.is_receiving()
 
-    def _has_unread(self) -> bool:
+    def has_unread(self) -> bool:
+        """Whether something has come that waits for its turn to be read."""
         fd = self._fd()
         return fd >= 0 and fcntl.ioctl(fd, termios.FIONREAD, bytes(4)) != bytes(4)
 
