@@ -226,6 +226,12 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         rounds.forget(self._fd())
         super().connection_lost(exc)
 
+    def _resume_transport_reading(self) -> None:
+        """It was watched no more for a while: else who sends many requests at once would be told at once for ever after."""
+        super()._resume_transport_reading()
+        if (fd := self._fd()) >= 0:
+            rounds.let_wait(fd)
+
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint
         return self._server.read_into

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiohttp.web_protocol import MAX_MSG_QUEUE_SIZE
 
 from gateway.web import rounds, server
 from gateway.web.server import FULL_SECONDS, Connections, _Protocol
@@ -127,3 +128,16 @@ async def test_a_listener_that_is_watched_anew_while_it_is_full_is_left_alone_ag
     for client in late:
         assert b"404" in await client.ask()
         client.writer.close()
+
+
+async def test_who_sends_many_requests_at_once_waits_for_its_turn_ever_after(world: World) -> None:
+    """What is too many at once is not read for a while."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, rounds.Loop)
+    client = await connect(world)
+    await client.send(ASK * MAX_MSG_QUEUE_SIZE * 2)
+    for _ in range(MAX_MSG_QUEUE_SIZE * 2):
+        await asyncio.wait_for(client.reader.readuntil(b" 404 "), 20)
+    (connection,) = connections_of(world).open
+    assert connection._fd() in loop.turns._inner.get_map()
+    client.writer.close()
