@@ -231,6 +231,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
         super()._resume_transport_reading()
         if (fd := self._fd()) >= 0:
             rounds.let_wait(fd)
+            rounds.forget(fd)  # where it is being closed already, it is watched no more: the number is the next one's
 
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint

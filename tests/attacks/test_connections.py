@@ -141,3 +141,17 @@ async def test_who_sends_many_requests_at_once_waits_for_its_turn_ever_after(wor
     (connection,) = connections_of(world).open
     assert connection._fd() in loop.turns._inner.get_map()
     client.writer.close()
+
+
+async def test_who_goes_on_to_be_read_while_tls_is_closed_leaves_its_number_to_others(encrypted: World) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, rounds.Loop)
+    client = await connect_encrypted(encrypted)
+    assert b"404" in await client.ask()
+    (connection,) = connections_of(encrypted).open
+    fd, way = connection._fd(), connection._way
+    assert way is not None
+    way.abort()
+    connection._resume_transport_reading()
+    assert fd not in loop.turns._places
+    client.writer.close()
