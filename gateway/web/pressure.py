@@ -47,6 +47,10 @@ ENOUGH_WORK = 100.0
 """Beginnings, or as much as they cost, that tell what one costs."""
 SHORTEST_COUNT, LONGEST_COUNT = 0.25, 1.0
 """Seconds of a count. If there was not enough work in it, too much of what was spent had nothing to do with requests."""
+FEW_OTHERS = 0.3
+"""Beside logins, by what they cost."""
+RESERVED = 1.25
+"""Time kept for others, by what they have taken: they come unevenly."""
 LEARNING = 0.3
 """Weight of the last count."""
 LEAST_CAPACITY = 100.0
@@ -114,10 +118,12 @@ class Pressure:
         self._may_begin = FIRST_PACE
         """Within this beat."""
         self._capacity = FIRST_PACE / BEAT
-        """Whole logins in a second that there is time for, as reckoned by what requests have cost, with all that goes on beside them."""
+        """Whole logins in a second that there is time for."""
+        self._cost = 1 / ((1 + COST_OF_RETURN) * self._capacity)
+        """Seconds of CPU time that a beginning takes, and as many times that as was said for the rest."""
         self._credit = self._capacity * RESERVE
         """Logins that may begin now, were it for the capacity alone."""
-        self._counted, self._count_began, self._spent_before = 0.0, 0.0, 0.0
+        self._logins = self._others = self._count_began = self._spent_before = 0.0
         self._speed = FIRST_PACE / BEAT
         """Logins that may begin in a second, as it was of late."""
         self._waiting: deque[_Waiting] = deque()
@@ -204,15 +210,22 @@ class Pressure:
         self._await_beat(loop)
 
     def _reckon(self, now: float) -> None:
-        """What a whole login costs, and so how many a second there is time for."""
-        self._counted += self._begun + COST_OF_RETURN * self.returned + COST_OF_OTHER * (self.arrived - self._begun - self.returned)
-        if now - self._count_began < (SHORTEST_COUNT if self._counted >= ENOUGH_WORK else LONGEST_COUNT):
+        """How many whole logins a second there is time for, beside everything else that has taken time of late.
+
+        What a login costs is learned while there is little else; what is spent beyond that goes to others.
+        """
+        self._logins += self._begun + COST_OF_RETURN * self.returned
+        self._others += COST_OF_OTHER * (self.arrived - self._begun - self.returned)
+        seconds = now - self._count_began
+        if seconds < (SHORTEST_COUNT if self._logins + self._others >= ENOUGH_WORK else LONGEST_COUNT):
             return
         spent = time.process_time()
-        if self._counted >= ENOUGH_WORK:
-            cost = (1 + COST_OF_RETURN) * max(1e-6, spent - self._spent_before) / self._counted
-            self._capacity = max(LEAST_CAPACITY, 1 / ((1 - LEARNING) / self._capacity + LEARNING * cost))
-        self._counted, self._count_began, self._spent_before = 0.0, now, spent
+        took = max(1e-6, spent - self._spent_before)
+        if self._logins >= ENOUGH_WORK and self._others < FEW_OTHERS * self._logins:
+            self._cost += LEARNING * (took / (self._logins + self._others) - self._cost)
+        elsewhere = max(0.0, took - self._logins * self._cost) / seconds
+        self._capacity = max(LEAST_CAPACITY, (1 - RESERVED * elsewhere) / ((1 + COST_OF_RETURN) * self._cost))
+        self._logins, self._others, self._count_began, self._spent_before = 0.0, 0.0, now, spent
 
     def _let_in(self, count: int, now: float) -> None:
         """The first ones in the queue; those whose browser is gone take nobody's turn."""

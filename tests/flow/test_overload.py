@@ -24,6 +24,7 @@ from gateway.web.pressure import (
     LEAST_PACE,
     LEAST_REQUESTS,
     LONGEST_WAIT,
+    RESERVED,
     STANDING,
     Pressure,
 )
@@ -351,19 +352,35 @@ def work(
 
 def test_the_capacity_is_what_whole_logins_have_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=10, returned=10, others=30, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=10, returned=10, cost=0.00025)
     assert pressure._capacity == pytest.approx(1000, rel=0.01)
     work(pressure, loop, clock, beats=500, begun=10, cost=0.0005)
     assert pressure._capacity == pytest.approx(500, rel=0.01), "before anybody has come back"
 
 
-def test_the_capacity_is_not_learned_from_what_little_work_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_is_kept_for_those_who_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what they take, whatever that was thought to be; what a login costs is not learned from them."""
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    before = pressure._capacity
+    work(pressure, loop, clock, beats=500, begun=10, returned=10, cost=0.00025)
+    for _ in range(500):
+        clock.spent += 40 * 0.0001
+        work(pressure, loop, clock, beats=1, begun=5, returned=5, others=40, cost=0.00025)
+    busy = 40 / BEAT * (0.0001 + COST_OF_OTHER * 0.00025)
+    assert pressure._capacity == pytest.approx(1000 * (1 - RESERVED * busy), rel=0.01)
+    work(pressure, loop, clock, beats=500, others=1_000, cost=0.00025)
+    assert pressure._capacity == LEAST_CAPACITY
+    work(pressure, loop, clock, beats=500, begun=10, returned=10, cost=0.00025)
+    assert pressure._capacity == pytest.approx(1000, rel=0.01), "at once"
+
+
+def test_what_a_login_costs_is_not_learned_from_what_little_work_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
+    before = pressure._cost
     for _ in range(200):
-        clock.spent += 0.01
+        clock.spent += BEAT / 2
         work(pressure, loop, clock, beats=1, begun=1, cost=0.0)
-    assert pressure._capacity == before
+    assert pressure._cost == before
+    assert pressure._capacity < FIRST_PACE / BEAT / 2, "for half of the time goes elsewhere"
 
 
 def test_a_capacity_that_is_nothing_leaves_some(monkeypatch: pytest.MonkeyPatch) -> None:
