@@ -47,12 +47,12 @@ ENOUGH_WORK = 100.0
 """Beginnings, or as much as they cost, that tell what one costs."""
 SHORTEST_COUNT, LONGEST_COUNT = 0.25, 1.0
 """Seconds of a count. If there was not enough work in it, too much of what was spent had nothing to do with requests."""
-FEW_OTHERS = 0.3
-"""Beside logins, by what they cost."""
+FEW_OTHERS, BUSY = 0.3, 0.3
+"""When it is learned: so few others beside logins, by what they cost, and so much of a core in use: else much of that is for nobody."""
 RESERVED = 1.25
 """Time kept for others, by what they have taken: they come unevenly."""
 LEARNING = 0.3
-"""Weight of the last count."""
+"""Weight of a count by which logins cost more than before. One by which they cost less counts at once, so that more may begin."""
 LEAST_CAPACITY = 100.0
 """Whole logins in a second that there is time for in any case."""
 RESERVE = 0.3
@@ -203,7 +203,7 @@ class Pressure:
         elif self._begun >= self._pace:
             self._pace += 1
         self._reckon(loop.time())
-        self._credit = min(self._capacity * RESERVE, self._credit - self._begun + self._capacity * passed)
+        self._credit = min(self._capacity * RESERVE, max(0.0, self._credit - self._begun) + self._capacity * passed)
         self._may_begin = max(1, min(self._pace, int(self._credit)))
         self.arrived = self.returned = self._begun = 0
         self._let_in(self._may_begin, loop.time())
@@ -221,8 +221,9 @@ class Pressure:
             return
         spent = time.process_time()
         took = max(1e-6, spent - self._spent_before)
-        if self._logins >= ENOUGH_WORK and self._others < FEW_OTHERS * self._logins:
-            self._cost += LEARNING * (took / (self._logins + self._others) - self._cost)
+        if self._logins >= ENOUGH_WORK and self._others < FEW_OTHERS * self._logins and took > BUSY * seconds:
+            cost = took / (self._logins + self._others)
+            self._cost += min(0.0, cost - self._cost) or LEARNING * (cost - self._cost)
         elsewhere = max(0.0, took - self._logins * self._cost) / seconds
         self._capacity = max(LEAST_CAPACITY, (1 - RESERVED * elsewhere) / ((1 + COST_OF_RETURN) * self._cost))
         self._logins, self._others, self._count_began, self._spent_before = 0.0, 0.0, now, spent

@@ -354,8 +354,10 @@ def test_the_capacity_is_what_whole_logins_have_cost(monkeypatch: pytest.MonkeyP
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
     work(pressure, loop, clock, beats=500, begun=10, returned=10, cost=0.00025)
     assert pressure._capacity == pytest.approx(1000, rel=0.01)
-    work(pressure, loop, clock, beats=500, begun=10, cost=0.0005)
+    work(pressure, loop, clock, beats=500, begun=20, cost=0.0005)
     assert pressure._capacity == pytest.approx(500, rel=0.01), "before anybody has come back"
+    work(pressure, loop, clock, beats=30, begun=40, returned=10, cost=0.0002)
+    assert pressure._capacity == pytest.approx(1250, rel=0.01), "as soon as they cost less"
 
 
 def test_time_is_kept_for_those_who_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,6 +383,10 @@ def test_what_a_login_costs_is_not_learned_from_what_little_work_there_is(monkey
         work(pressure, loop, clock, beats=1, begun=1, cost=0.0)
     assert pressure._cost == before
     assert pressure._capacity < FIRST_PACE / BEAT / 2, "for half of the time goes elsewhere"
+    for _ in range(200):
+        clock.spent += BEAT / 10
+        work(pressure, loop, clock, beats=1, begun=1, returned=1, cost=0.0)
+    assert pressure._cost == before, "a core that is hardly used: most of it is for nobody"
 
 
 def test_a_capacity_that_is_nothing_leaves_some(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,7 +399,7 @@ def test_a_capacity_that_is_nothing_leaves_some(monkeypatch: pytest.MonkeyPatch)
 def test_users_who_take_their_time_find_time_when_they_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beginnings cost a quarter of a login: at the pace that they alone allow, four times too many would come back."""
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=5, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.00025)
     began, beats = 0, 500
     for _ in range(beats):
         begun = sum(pressure.begins() for _ in range(100))
