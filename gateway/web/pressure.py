@@ -136,7 +136,7 @@ class Pressure:
         self._loop = loop = asyncio.get_running_loop()
         self._ends = near, far = socketpair()
         self._send = partial(near.send, b" ")
-        rounds.let_wait(far.fileno())
+        rounds.turns().let_wait(far.fileno())
         loop.add_reader(far.fileno(), self._receive, far, loop)
         self._await_beat(loop)
 

@@ -38,12 +38,12 @@ class Turns(BaseSelector):
         self._move(fd, self._inner)
 
     def forget(self, fd: int) -> None:
-        """One that shall wait, and that nobody came to watch. One that is closed already (-1) was let go before."""
+        """One that shall wait, that nobody watches, and whose number is another's next. One that is closed already (-1) was let go before."""
         if fd >= 0 and self._watched.get(fd) is None:
             self._places.pop(fd, None)
 
     def park(self, fd: int) -> None:
-        """Do not look at it for now, if it is watched."""
+        """Leave what arrives there to the system for now, if it is watched."""
         if self._watched.get(fd) is not None:
             self._move(fd, self._parked)
 
@@ -108,29 +108,16 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(main)
 
 
-def let_wait(fd: int) -> None:
-    """What arrives there waits for its turn. In another loop than ours nothing does."""
+class NoTurns:
+    """Of a loop that is not ours: nothing waits there, and nothing is parked."""
+
+    def _nothing(self, fd: int) -> None:
+        """Whatever is asked."""
+
+    let_wait = forget = park = look_again = _nothing
+
+
+def turns() -> Turns | NoTurns:
+    """Those of the running loop."""
     loop = asyncio.get_running_loop()
-    if isinstance(loop, Loop):
-        loop.turns.let_wait(fd)
-
-
-def forget(fd: int) -> None:
-    """It is about to be closed: who has the same number next need not wait."""
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, Loop):
-        loop.turns.forget(fd)
-
-
-def park(fd: int) -> None:
-    """Leave what arrives there to the system for now. In another loop than ours nothing is left."""
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, Loop):
-        loop.turns.park(fd)
-
-
-def look_again(fd: int) -> None:
-    """At what was parked, if it is still watched."""
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, Loop):
-        loop.turns.look_again(fd)
+    return loop.turns if isinstance(loop, Loop) else NoTurns()

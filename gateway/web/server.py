@@ -88,6 +88,7 @@ class Connections(Server):
         super().__init__(cast("Any", front), request_factory=partial(BaseRequest, loop=loop, client_max_size=largest), loop=loop)
         self._refuse = refuse
         self._running = loop
+        self.turns = rounds.turns()
         self.read_into = memoryview(bytearray(READ_BYTES))
         """One for all connections: what was read is taken out before anything else is read."""
         self.listening: Sequence[int] = ()
@@ -112,7 +113,7 @@ class Connections(Server):
             expendable.give_up()
             return
         for fd in self.listening:  # also where it was full already: asyncio, out of file descriptors, watches them anew after a second
-            rounds.park(fd)
+            self.turns.park(fd)
         if not self._full:
             self._full = True
             self._running.call_later(FULL_SECONDS, self._let_in_again)
@@ -125,7 +126,7 @@ class Connections(Server):
             return
         self._full = False
         for fd in self.listening:
-            rounds.look_again(fd)
+            self.turns.look_again(fd)
 
     def _expendable(self) -> _Protocol | None:
         if self._running.time() >= self._look_again:
@@ -213,7 +214,7 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._way, self._socket = self.transport, transport.get_extra_info("socket")
-        rounds.let_wait(self._fd())
+        self._server.turns.let_wait(self._fd())
         self._server.open[self] = None
         self._server.make_room()
         if self._keepalive_handle is not None:
@@ -223,15 +224,15 @@ class _Protocol(RequestHandler, asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server.open.pop(self, None)
-        rounds.forget(self._fd())
+        self._server.turns.forget(self._fd())
         super().connection_lost(exc)
 
     def _resume_transport_reading(self) -> None:
         """It was watched no more for a while: else who sends many requests at once would be told at once for ever after."""
         super()._resume_transport_reading()
         if (fd := self._fd()) >= 0:
-            rounds.let_wait(fd)
-            rounds.forget(fd)  # where it is being closed already, it is watched no more: the number is the next one's
+            self._server.turns.let_wait(fd)
+            self._server.turns.forget(fd)  # where it is being closed already, it is watched no more: the number is the next one's
 
     def get_buffer(self, sizehint: int) -> memoryview:
         del sizehint

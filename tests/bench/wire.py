@@ -117,7 +117,7 @@ class ClientSide(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self.open = True
-        rounds.let_wait(transport.get_extra_info("socket").fileno())
+        rounds.turns().let_wait(transport.get_extra_info("socket").fileno())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False

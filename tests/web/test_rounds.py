@@ -7,12 +7,16 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import app
+from gateway.cli import main
 from gateway.web import rounds
 from gateway.web.rounds import AT_ONCE, Loop, Turns
 
@@ -208,7 +212,7 @@ async def listening(answer: bytes, *, patient: bool) -> AsyncIterator[int]:
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             self.transport = transport
             if patient:
-                rounds.let_wait(transport.get_extra_info("socket").fileno())
+                rounds.turns().let_wait(transport.get_extra_info("socket").fileno())
 
         def data_received(self, data: bytes) -> None:
             self.transport.write(answer * len(data))  # type: ignore[attr-defined]
@@ -230,20 +234,32 @@ async def test_everybody_is_served_in_turn_and_promptly(*, patient: bool) -> Non
             writer.close()
 
 
-def test_the_product_s_loop_is_the_one_that_tests_run_in() -> None:
-    async def which() -> asyncio.AbstractEventLoop:
-        return asyncio.get_running_loop()
+async def test_the_tests_run_in_the_product_s_loop() -> None:
+    assert isinstance(asyncio.get_running_loop(), Loop)
+    assert isinstance(rounds.turns(), Turns)
 
-    assert isinstance(rounds.run(which()), Loop)
+
+def test_serve_runs_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loops = []
+
+    async def serving(*_: object) -> int:
+        loops.append(asyncio.get_running_loop())
+        return 0
+
+    monkeypatch.setattr(app, "serve", serving)
+    assert CliRunner().invoke(main, ["serve", "--config", str(tmp_path)]).exit_code == 0
+    assert [type(loop) for loop in loops] == [Loop]
 
 
 async def test_in_another_loop_nobody_waits() -> None:
-    def elsewhere() -> None:
-        async def ask() -> None:
-            for one in (rounds.let_wait, rounds.forget, rounds.park, rounds.look_again):
-                one(0)
+    async def asked() -> rounds.Turns | rounds.NoTurns:
+        turns = rounds.turns()
+        for one in (turns.let_wait, turns.forget, turns.park, turns.look_again):
+            one(0)
+        return turns
 
+    def elsewhere() -> object:
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(ask())
+            return runner.run(asked())
 
-    await asyncio.to_thread(elsewhere)
+    assert isinstance(await asyncio.to_thread(elsewhere), rounds.NoTurns)
