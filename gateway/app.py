@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import secrets
 import signal
@@ -33,7 +32,7 @@ from gateway.routing import Live, RoutingTable
 from gateway.sealing import KEY_SIZE
 from gateway.serving import Shared
 from gateway.stores.opening import Stores, open_stores
-from gateway.system import SystemClock, SystemEntropy, have_files, tend
+from gateway.system import SystemClock, SystemEntropy, collect_less, have_files, tend
 from gateway.web import pages
 from gateway.web.door import Door, Runner
 from gateway.web.handlers.management import Management
@@ -258,7 +257,7 @@ async def serve(folder: Path, loaded: config.Loaded) -> int:
         gateway.journal.warn("cannot_listen", reason=str(error))
         await gateway.stop()
         return 1
-    gc.freeze()  # what was loaded stays: the collector need not look through it at every turn
+    collect_less()
     beside = [asyncio.create_task(reloader.run()), asyncio.create_task(settle())]
     await stopping.wait()
     for task in beside:
@@ -272,7 +271,7 @@ async def settle() -> None:
     await asyncio.sleep(SETTLE_SECONDS)
     for _ in pages.prepare():
         await asyncio.sleep(0)
-    gc.freeze()
+    collect_less()
 
 
 def use_logging(settings: GatewaySettings) -> None:

@@ -9,7 +9,7 @@ requests: then it is the machine that has no time for us.
 Logins begin at a pace: so many a beat, more while beats are in time, half as many after one that was late (AIMD, as in
 TCP). So waits stay short, and what ends a login, which takes several turns, is not held up by what begins one. But a user
 takes seconds or minutes at the provider, and what was begun lightly has to be ended then: so in the long run no more begin
-than could be ended as well, by what requests have cost of late.
+than could be ended as well, by what requests have cost of late, and a quarter less while those ends are still to come.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LONGEST_WAIT = 1.0
 """Seconds after which somebody who waits is turned away."""
 LEAST_PACE, FIRST_PACE = 8, 50
 """Logins that may begin within a beat."""
-COST_OF_RETURN, COST_OF_OTHER = 3.0, 0.35
+COST_OF_RETURN, COST_OF_OTHER = 3.0, 0.5
 """What the end of a login and any other request cost, where the beginning of one costs 1 (measured)."""
 ENOUGH_WORK = 100.0
 """Beginnings, or as much as they cost, that tell what one costs."""
@@ -51,6 +51,8 @@ FEW_OTHERS, BUSY = 0.3, 0.3
 """When it is learned: so few others beside logins, by what they cost, and so much of a core in use: else much of that is for nobody."""
 RESERVED = 1.25
 """Time kept for others, by what they have taken: they come unevenly."""
+UNSEEN = 1.4
+"""By how much those ends of logins are reckoned dearer that are still to come: when they do, all else will be dearer, too."""
 LEARNING = 0.3
 """Weight of a count by which logins cost more than before. One by which they cost less counts at once, so that more may begin."""
 LEAST_CAPACITY = 100.0
@@ -123,7 +125,7 @@ class Pressure:
         """Seconds of CPU time that a beginning takes, and as many times that as was said for the rest."""
         self._credit = self._capacity * RESERVE
         """Logins that may begin now, were it for the capacity alone."""
-        self._logins = self._others = self._count_began = self._spent_before = 0.0
+        self._logins = self._others = self._returns = self._count_began = self._spent_before = 0.0
         self._speed = FIRST_PACE / BEAT
         """Logins that may begin in a second, as it was of late."""
         self._waiting: deque[_Waiting] = deque()
@@ -215,6 +217,7 @@ class Pressure:
         What a login costs is learned while there is little else; what is spent beyond that goes to others.
         """
         self._logins += self._begun + COST_OF_RETURN * self.returned
+        self._returns += self.returned
         self._others += COST_OF_OTHER * (self.arrived - self._begun - self.returned)
         seconds = now - self._count_began
         if seconds < (SHORTEST_COUNT if self._logins + self._others >= ENOUGH_WORK else LONGEST_COUNT):
@@ -225,8 +228,8 @@ class Pressure:
             cost = took / (self._logins + self._others)
             self._cost += min(0.0, cost - self._cost) or LEARNING * (cost - self._cost)
         elsewhere = max(0.0, took - self._logins * self._cost) / seconds
-        self._capacity = max(LEAST_CAPACITY, (1 - RESERVED * elsewhere) / ((1 + COST_OF_RETURN) * self._cost))
-        self._logins, self._others, self._count_began, self._spent_before = 0.0, 0.0, now, spent
+        self._capacity = max(LEAST_CAPACITY, _whole_logins((1 - RESERVED * elsewhere) / self._cost, self._returns / seconds))
+        self._logins, self._others, self._returns, self._count_began, self._spent_before = 0.0, 0.0, 0.0, now, spent
 
     def _let_in(self, count: int, now: float) -> None:
         """The first ones in the queue; those whose browser is gone take nobody's turn."""
@@ -236,3 +239,9 @@ class Pressure:
                 begins = now - since < LONGEST_WAIT and not gone()
                 turn.set_result(begins)
                 self._begun += begins
+
+
+def _whole_logins(time_for: float, ends: float) -> float:
+    """A second, where there is time for so many beginnings, or as much as they cost, and so many logins end now."""
+    as_seen = time_for / (1 + COST_OF_RETURN)
+    return min(as_seen, (time_for + (UNSEEN - 1) * COST_OF_RETURN * ends) / (1 + UNSEEN * COST_OF_RETURN))

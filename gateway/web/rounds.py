@@ -38,7 +38,7 @@ class Turns(BaseSelector):
         self._move(fd, self._inner)
 
     def forget(self, fd: int) -> None:
-        """One that shall wait, that nobody watches, and whose number is another's next. One that is closed already (-1) was let go before."""
+        """One that shall wait, that nobody watches, and whose number is the next one's. What is closed already (-1) was let go before."""
         if fd >= 0 and self._watched.get(fd) is None:
             self._places.pop(fd, None)
 

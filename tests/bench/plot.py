@@ -1,4 +1,4 @@
-"""Two drawings as SVG, without a library: bars of logins per CPU second, and lines of how a login's cost grows."""
+"""Drawings as SVG, without a library: logins per CPU second, how a login's cost grows, and how long answers take when too many come."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from html import escape
 
 from tests.bench.growth import Line
 from tests.bench.logins import Result
+from tests.bench.overload import Outcome
 
 WIDTH, BAR, GAP, LABELS = 860, 22, 10, 300
 INK, PALE, OURS, THEIRS, YARDSTICK = "#222", "#ddd", "#1f6f4a", "#8a8f98", "#c98a1b"
@@ -57,6 +58,35 @@ def panel(line: Line, left: float, top: float) -> Iterator[str]:
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{OURS}"/>'
         yield text(x, y - 8, f"{milliseconds:.3g}", anchor="middle", size=11)
         yield text(x, bottom + 16, f"{size:,}", anchor="middle", size=11)
+
+
+COLOURS = OURS, "#7fb89a", YARDSTICK, "#e6c78a"
+BOUND = 2000.0
+"""Milliseconds within which every answer shall be there."""
+
+
+def overload(outcomes: Sequence[Outcome]) -> str:
+    """A point for each flood: its slowest answer, against how much too many they were."""
+    kinds = list(dict.fromkeys(one.kind for one in outcomes))
+    most, slowest = 1.1 * max(one.times for one in outcomes), 1.1 * max(BOUND, *(one.slowest for one in outcomes))
+    left, top, width, height = 80, 60 + 20 * len(kinds), WIDTH - 120, 320
+
+    def place(times: float, milliseconds: float) -> tuple[float, float]:
+        return left + width * times / most, top + height * (1 - milliseconds / slowest)
+
+    parts = [text(10, 24, "The slowest answer of each flood, by arrivals as a multiple of what the machine could do meanwhile", size=16)]
+    for number, (kind, colour) in enumerate(zip(kinds, COLOURS, strict=False)):
+        parts += [f'<circle cx="{left}" cy="{44 + 20 * number}" r="5" fill="{colour}"/>', text(left + 12, 49 + 20 * number, kind)]
+        for x, y in (place(one.times, one.slowest) for one in outcomes if one.kind == kind):
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>')
+    for times in range(int(most) + 1):
+        parts.append(text(place(times, 0)[0], top + height + 18, f"{times}", anchor="middle", size=11))
+    for milliseconds in (0.0, BOUND / 2, BOUND):
+        y = place(0, milliseconds)[1]
+        colour = INK if milliseconds == BOUND else PALE
+        parts.append(f'<line x1="{left}" x2="{left + width}" y1="{y:.1f}" y2="{y:.1f}" stroke="{colour}"/>')
+        parts.append(text(left - 6, y + 4, f"{milliseconds / 1000:g} s", anchor="end", size=11))
+    return document(WIDTH, top + height + 30, parts)
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", size: int = 13) -> str:

@@ -51,8 +51,9 @@ def publish_floors(figures: dict[str, float]) -> None:
 
 
 def publish_overload(outcomes: list[Outcome]) -> None:
-    """The figures and their table."""
+    """The figures, their drawing and their table."""
     write(FOLDER / "overload.json", [asdict(one) for one in outcomes])
+    (FOLDER / "overload.svg").write_text(plot.overload(outcomes))
     fill("overload", table(*overload.heads_and_rows(outcomes)))
 
 

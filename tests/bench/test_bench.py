@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.bench import growth, logins, memory, overload, plot, record
+import pytest
+
+from tests.bench import flood, growth, logins, memory, overload, plot, record
 from tests.bench.growth import Effort, Line
 from tests.bench.logins import Options, Result, Row
+from tests.bench.speed import Speed
 
 ROWS = {("qlikgw", "OIDC"), ("qlikgw", "SAML, both opinions"), ("qlikgw", "SAML, own engine"), ("yardstick", "OIDC"), ("yardstick", "SAML")}
 
@@ -41,6 +46,36 @@ async def test_a_short_flood_leaves_no_login_half_done() -> None:
     assert all(one.finished for one in outcomes)
     heads, rows = overload.heads_and_rows(outcomes)
     assert {len(row) for row in rows} == {len(heads)} == {5}
+    assert all(one.times > 0 for one in outcomes)
+    assert plot.overload(outcomes).count("<circle") == 4 + len(outcomes)
+
+
+def test_an_overload_is_told_by_the_speed_that_the_machine_has_meanwhile(tmp_path: Path) -> None:
+    notes = tmp_path / "speed"
+    notes.write_text("1.0 0.001\n2.0 0.001\n3.0 0.002\n4.0 0.002\n5.0 0.0")
+    speed = Speed(notes)
+    assert (speed.between(0.0, 2.5), speed.between(2.5, 6.0)) == (1000, 500)
+    assert speed.between(6.0, 7.0) == 1.0
+
+
+async def test_nobody_comes_while_the_driver_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else all of them at once would come after it."""
+    came: list[float] = []
+
+    class Users(flood.Users):
+        async def one(self, _: flood.Flood) -> None:
+            came.append(time.perf_counter())
+            if len(came) == 10:
+                time.sleep(0.5)  # noqa: ASYNC251
+
+    async def at_once(_: flood.Users) -> float:
+        return 0.0
+
+    monkeypatch.setattr(flood, "first_success", at_once)
+    told, _ = await flood.arrive(Users(None, None), per_second=100, seconds=0.5)  # type: ignore[arg-type]
+    assert told.came == len(came)
+    assert told.wall >= 0.9
+    assert 35 <= told.came <= 55
 
 
 async def test_memory_is_told_step_by_step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from yarl import URL
 
 from gateway.errors import Overloaded
 from gateway.idp import saml
+from gateway.system import COLLECT_AFTER, collect_less
 from gateway.web import pressure as pressure_module
 from gateway.web.guard import EAGER, PATIENT
 from gateway.web.pressure import (
@@ -26,6 +28,7 @@ from gateway.web.pressure import (
     LONGEST_WAIT,
     RESERVED,
     STANDING,
+    UNSEEN,
     Pressure,
 )
 from tests.flow.conftest import Worlds
@@ -350,28 +353,41 @@ def work(
         loop.turn([0.0])
 
 
+WITH_ENDS_TO_COME = 1 + UNSEEN * COST_OF_RETURN
+"""What a login takes that nobody has ended yet, by its beginning."""
+
+
 def test_the_capacity_is_what_whole_logins_have_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=10, returned=10, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
     assert pressure._capacity == pytest.approx(1000, rel=0.01)
-    work(pressure, loop, clock, beats=500, begun=20, cost=0.0005)
-    assert pressure._capacity == pytest.approx(500, rel=0.01), "before anybody has come back"
-    work(pressure, loop, clock, beats=30, begun=40, returned=10, cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.0005)
+    assert pressure._capacity == pytest.approx(500, rel=0.01), "more end than can for long"
+    work(pressure, loop, clock, beats=30, begun=30, returned=30, cost=0.0002)
     assert pressure._capacity == pytest.approx(1250, rel=0.01), "as soon as they cost less"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
+def test_fewer_begin_while_ends_are_still_to_come(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=round(20 * share), cost=0.00025)
+    ends = share * 1000
+    assert WITH_ENDS_TO_COME * pressure._capacity == pytest.approx(4000 + (UNSEEN - 1) * COST_OF_RETURN * ends, rel=0.01)
 
 
 def test_time_is_kept_for_those_who_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what they take, whatever that was thought to be; what a login costs is not learned from them."""
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=10, returned=10, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
     for _ in range(500):
-        clock.spent += 40 * 0.0001
-        work(pressure, loop, clock, beats=1, begun=5, returned=5, others=40, cost=0.00025)
-    busy = 40 / BEAT * (0.0001 + COST_OF_OTHER * 0.00025)
+        clock.spent += 80 * 0.00001
+        work(pressure, loop, clock, beats=1, begun=12, returned=12, others=80, cost=0.00025)
+    busy = 80 / BEAT * (0.00001 + COST_OF_OTHER * 0.00025)
     assert pressure._capacity == pytest.approx(1000 * (1 - RESERVED * busy), rel=0.01)
     work(pressure, loop, clock, beats=500, others=1_000, cost=0.00025)
     assert pressure._capacity == LEAST_CAPACITY
-    work(pressure, loop, clock, beats=500, begun=10, returned=10, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
     assert pressure._capacity == pytest.approx(1000, rel=0.01), "at once"
 
 
@@ -407,7 +423,7 @@ def test_users_who_take_their_time_find_time_when_they_come_back(monkeypatch: py
         clock.spent += 0.00025 * begun
         loop.turn([0.0])
         began += begun
-    assert began / (beats * BEAT) == pytest.approx(1000, rel=0.1)
+    assert began / (beats * BEAT) == pytest.approx(4000 / WITH_ENDS_TO_COME, rel=0.1)
     assert pressure._pace > 1000 * BEAT * 2, "no beat was late"
 
 
@@ -415,3 +431,24 @@ def test_after_a_pause_more_may_begin_for_a_moment(monkeypatch: pytest.MonkeyPat
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
     work(pressure, loop, clock, beats=500, begun=5, cost=0.00025)
     assert sum(pressure.begins() for _ in range(1_000)) == FIRST_PACE
+
+
+# ---- what a flood makes is hardly garbage -----------------------------------------------------------------------------------
+
+
+def test_the_collector_hardly_looks_at_what_a_flood_makes() -> None:
+    looks, thresholds = [], gc.get_threshold()
+
+    def look(phase: str, _: object) -> None:
+        looks.append(phase)
+
+    gc.collect()
+    collect_less()
+    gc.callbacks.append(look)
+    try:
+        kept: list[list[object]] = [[] for _ in range(5 * COLLECT_AFTER)]
+    finally:
+        gc.callbacks.remove(look)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+    assert 0 < looks.count("start") <= len(kept) / COLLECT_AFTER
