@@ -36,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--rounds", type=int, default=15, help="of each level or point (default: 15)")
     found.add_argument("--memory-after", type=int, default=0, metavar="N", help="look at memory after N logins more")
     found.add_argument("--floods", type=int, default=3, help="of each kind, of overload (default: 3)")
+    found.add_argument(
+        "--alone", action="store_true", help="of overload: each user with a connection of their own, as without a proxy in front"
+    )
     found.add_argument("--redis", action="store_true", help="also with Redis for the store")
     found.add_argument("--peers", action="store_true", help="also what is installed of others")
     found.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
@@ -93,10 +96,12 @@ def of_floors(asked: argparse.Namespace) -> None:
 
 
 def of_overload(asked: argparse.Namespace) -> None:
+    if asked.alone and asked.publish:
+        parser().error("what is published is of users behind a proxy: without --alone")
     outcomes: list[overload.Outcome] = []
 
     async def floods() -> None:
-        async for one in overload.run(overload.Effort(floods=asked.floods)):
+        async for one in overload.run(overload.Effort(floods=asked.floods, alone=asked.alone)):
             outcomes.append(one)
             tell([overload.line(one)])
             sys.stdout.flush()

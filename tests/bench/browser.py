@@ -55,7 +55,8 @@ class Browser:
     def __init__(self, journey: Journey, provider: IdentityProvider, connections: list[wire.ClientSide] | None = None) -> None:
         self._journey, self._provider = journey, provider
         self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(journey.start))
-        self._resting: list[wire.ClientSide] = [] if connections is None else connections
+        self.resting: list[wire.ClientSide] = [] if connections is None else connections
+        """Connections that wait for their next request."""
         self._jar: dict[str, str] = {}
 
     async def login(self) -> None:
@@ -87,9 +88,9 @@ class Browser:
 
     def close(self) -> None:
         """All connections that rest."""
-        for connection in self._resting:
+        for connection in self.resting:
             connection.close()
-        self._resting.clear()
+        self.resting.clear()
 
     async def _visit(self, step: Step) -> wire.Message:
         if not step.url.startswith(self._origin):
@@ -109,8 +110,8 @@ class Browser:
 
     async def _exchange(self, data: bytes) -> wire.Message:
         """On a connection that rests; on a new one if the other side has closed that."""
-        while self._resting:
-            connection = self._resting.pop()
+        while self.resting:
+            connection = self.resting.pop()
             if connection.open:
                 with contextlib.suppress(ConnectionError):
                     return await self._on(connection, data)
@@ -119,7 +120,7 @@ class Browser:
 
     async def _on(self, connection: wire.ClientSide, data: bytes) -> wire.Message:
         answer = await connection.exchange(data)
-        self._resting.append(connection)
+        self.resting.append(connection)
         return answer
 
     def _keep(self, line: str) -> None:

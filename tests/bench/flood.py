@@ -53,17 +53,18 @@ class Flood:
 
 @dataclass(slots=True)
 class Users:
-    """Users behind a proxy that keeps connections: as many as there are exchanges at once."""
+    """Users behind a proxy that keeps connections, as many as there are exchanges at once. `alone`: each keeps one of their own."""
 
     journey: Journey
     provider: IdentityProvider
     thinking: float = 0.0
+    alone: bool = False
     connections: list[wire.ClientSide] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(9))  # noqa: S311 (nobody is to be surprised)
 
     async def one(self, flood: Flood) -> None:
         """A user who goes away when turned away at the beginning, and reloads when asked to wait at the end."""
-        browser = Browser(self.journey, self.provider, self.connections)
+        browser = Browser(self.journey, self.provider, [] if self.alone else self.connections)
         try:
             step = await self._leave(browser, flood)
             if step is not None:
@@ -71,6 +72,8 @@ class Users:
                 await self._come_back(browser, step, flood)
         except (LoginFailed, OSError) as error:
             flood.failures[f"{type(error).__name__}: {error}"[:100]] += 1
+        if self.alone:
+            self.connections += browser.resting
 
     def go(self) -> None:
         """Close all connections."""

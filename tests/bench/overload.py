@@ -32,12 +32,16 @@ FILES = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """`times`: the pace of arrivals, by the capacity before. `thinking`: seconds that users take at the provider, each a kind of flood."""
+    """`times`: the pace of arrivals, by the capacity before. `thinking`: seconds that users take at the provider, each a kind of flood.
+
+    `alone`: each user has a connection of their own, as where no proxy is in front.
+    """
 
     floods: int = 3
     times: float = 3.0
     seconds: float = 8.0
     thinking: Sequence[float] = (0.0, 3.0)
+    alone: bool = False
     logins: int = 2000
     """That tell the capacity before each flood."""
     pinned: bool = True
@@ -104,7 +108,7 @@ async def flooded(scene: Scene, title: str, thinking: float, effort: Effort) -> 
         raise RuntimeError(f"nobody can sign in: {dict(quiet.failures)}")
     capacity = len(quiet.seconds) / quiet.wall
     tickets, before, began = stage.qlik.counts["tickets"], spent(running.pid), time.perf_counter()
-    users = Users(journey, stage.provider, thinking)
+    users = Users(journey, stage.provider, thinking, effort.alone)
     flood, again = await arrive(users, per_second=effort.times * capacity, seconds=effort.seconds)
     took, seconds = spent(running.pid).since(before), time.perf_counter() - began
     slower = scene.speed.between(quietly, began) / scene.speed.between(began, began + flood.wall)
@@ -137,8 +141,9 @@ def line(one: Outcome) -> str:
     return (
         f"{one.kind}: capacity {one.capacity:.0f}/s, {one.times:.1f} times as many came, {one.per_second:.0f}/s meanwhile;"
         f" {one.turned_away} turned away, half within {one.turned_away_p50:.0f} ms, 99 % {one.turned_away_p99:.0f};"
-        f" returns {one.returns_p50:.0f} ms, 99 % {one.returns_p99:.0f}, {one.asked_to_wait} asked to wait; slowest answer {one.slowest:.0f} ms;"
-        f" {one.tickets} tickets, {one.finished} logins ended, {one.unfinished} not; {one.failed} failed; in again after {one.again:.0f} ms;"
+        f" returns {one.returns_p50:.0f} ms, 99 % {one.returns_p99:.0f}, {one.asked_to_wait} asked to wait;"
+        f" slowest answer {one.slowest:.0f} ms; {one.tickets} tickets, {one.finished} logins ended, {one.unfinished} not;"
+        f" {one.failed} failed; in again after {one.again:.0f} ms;"
         f" CPU {one.gateway:.2f}, driver {one.driver:.2f}, late by {one.driver_late:.0f} ms"
     )
 

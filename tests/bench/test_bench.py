@@ -39,8 +39,9 @@ async def test_users_who_take_their_time_come_back_all() -> None:
     assert [size for size, _ in line.points] == [1, 10]
 
 
-async def test_a_short_flood_leaves_no_login_half_done() -> None:
-    effort = overload.Effort(floods=1, pinned=False, times=1.5, seconds=0.5, thinking=(0.0, 0.2), logins=40)
+@pytest.mark.parametrize("alone", [False, True])
+async def test_a_short_flood_leaves_no_login_half_done(*, alone: bool) -> None:
+    effort = overload.Effort(floods=1, pinned=False, times=1.5, seconds=0.5, thinking=(0.0, 0.2), logins=40, alone=alone)
     outcomes = [one async for one in overload.run(effort)]
     assert [(one.unfinished, one.failed, one.finished - one.tickets) for one in outcomes] == [(0, 0, 0)] * 4
     assert all(one.finished for one in outcomes)
