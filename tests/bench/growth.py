@@ -11,9 +11,11 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -82,45 +84,76 @@ async def run(effort: Effort, *, pinned: bool = True) -> list[Line]:
 
 async def by_groups(effort: Effort, core: int | None, title: str) -> Line:
     """Groups in the token or assertion; those beyond 20 have another prefix and fall out in the mapping."""
-    line = Line(f"groups per user, {title}", "group")
     with TemporaryDirectory() as folder:
         stage = await open_stage(Path(folder), groups=1)
+
+        async def measure(groups: int) -> float:
+            stage.provider.groups = group_names(min(groups, 20)) + [f"other-{number:04}" for number in range(20, groups)]
+            return await cost(running, running.system.journeys[title], stage.provider, effort)
+
         async with started(product(stage), stage.folder, core=core) as running:
-            for groups in effort.points(GROUPS):
-                stage.provider.groups = group_names(min(groups, 20)) + [f"other-{number:04}" for number in range(20, groups)]
-                note(line, groups, await cost(running, running.system.journeys[title], stage.provider, effort))
+            line = await in_turns(Line(f"groups per user, {title}", "group"), effort.points(GROUPS), measure, effort)
         await stage.close()
     return line
 
 
 async def by_size(effort: Effort, core: int | None, what: str, sizes: Sequence[int]) -> Line:
-    """Virtual proxies, or providers, in the configuration; the logins go by the last one."""
-    line = Line(what, {"virtual proxies": "virtual proxy", "providers": "provider"}[what])
-    for size in effort.points(sizes):
-        with TemporaryDirectory() as folder:
-            stage = await open_stage(Path(folder), groups=20)
-            many = {"virtual_proxies": size} if what == "virtual proxies" else {"virtual_proxies": size, "providers": size}
-            system = product(stage, oidc_alone=True, **many)
-            last = f"vp-{size - 2}" if size > 1 else "oidc"
-            async with started(system, stage.folder, core=core) as running:
-                at = journey(last, system.journeys["OIDC"].address[1])
-                note(line, size, await cost(running, at, stage.provider, effort))
-            await stage.close()
+    """Virtual proxies, or providers, in the configuration, each number of them in a gateway of its own; the logins go by the last one."""
+    with TemporaryDirectory() as folder:
+        stage = await open_stage(Path(folder), groups=20)
+        gateways: dict[int, tuple[Running, Journey]] = {}
+
+        async def measure(size: int) -> float:
+            running, at = gateways[size]
+            return await cost(running, at, stage.provider, effort)
+
+        async with AsyncExitStack() as running:
+            for size in effort.points(sizes):
+                many = {"virtual_proxies": size} if what == "virtual proxies" else {"virtual_proxies": size, "providers": size}
+                system = product(stage, oidc_alone=True, **many)
+                at = journey(f"vp-{size - 2}" if size > 1 else "oidc", system.journeys["OIDC"].address[1])
+                gateways[size] = await running.enter_async_context(started(system, stage.folder, core=core)), at
+            unit = {"virtual proxies": "virtual proxy", "providers": "provider"}[what]
+            line = await in_turns(Line(what, unit), list(gateways), measure, effort)
+        await stage.close()
     return line
 
 
 async def by_in_flight(effort: Effort, core: int | None) -> Line:
-    """So many users have left for the provider and take their time, while others sign in; in the end they come back, all of them."""
-    line = Line("logins in flight", "login")
+    """So many users have left for the provider and take their time, while others sign in; in the end they come back, all of them.
+
+    Each number of them has a gateway of its own.
+    """
     with TemporaryDirectory() as folder:
         stage = await open_stage(Path(folder), groups=20)
-        async with started(product(stage), stage.folder, core=core) as running:
-            at = running.system.journeys["OIDC"]
+        gateways: dict[int, Running] = {}
+        away: list[tuple[Browser, Step]] = []
+
+        async def measure(in_flight: int) -> float:
+            running = gateways[in_flight]
+            return await cost(running, running.system.journeys["OIDC"], stage.provider, effort)
+
+        async with AsyncExitStack() as running:
             for in_flight in effort.points(IN_FLIGHT):
-                away = await leave(at, stage.provider, in_flight)
-                note(line, in_flight, await cost(running, at, stage.provider, effort))
-                await come_back(away)
+                gateways[in_flight] = await running.enter_async_context(started(product(stage), stage.folder, core=core))
+                away += await leave(gateways[in_flight].system.journeys["OIDC"], stage.provider, in_flight)
+            line = await in_turns(Line("logins in flight", "login"), list(gateways), measure, effort)
+            await come_back(away)
         await stage.close()
+    return line
+
+
+async def in_turns(line: Line, sizes: Sequence[int], measure: Callable[[int], Awaitable[float]], effort: Effort) -> Line:
+    """The least of some rounds for each size, one after the other: a host that is slow for a while is slow for all."""
+    taken: dict[int, list[float]] = {size: [] for size in sizes}
+    for size in sizes:
+        await measure(size)  # to warm up
+    for _ in range(effort.rounds):
+        for size in sizes:
+            taken[size].append(await measure(size))
+    for size, milliseconds in taken.items():
+        line.points.append((size, min(milliseconds)))
+        sys.stderr.write(f"{line.what}: {size}: {min(milliseconds):.3f} ms\n")
     return line
 
 
@@ -152,16 +185,17 @@ async def come_back(away: list[tuple[Browser, Step]]) -> None:
 
 
 async def by_marks(effort: Effort) -> Line:
-    """Two claims, as in a login, at the store of this process alone, which holds so many live marks."""
-    line = Line("one-time marks in the store (two claims)", "mark")
+    """Two claims, as in a login, at stores of this process alone, which hold so many live marks each."""
+    clock, stores, turns = FixedClock(datetime(2026, 1, 1, tzinfo=UTC)), dict[int, MemoryReplayStore](), count()
     for marks in effort.points(MARKS):
-        clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
-        store = MemoryReplayStore(clock, capacity=2 * max(MARKS))
+        stores[marks] = MemoryReplayStore(clock, capacity=2 * max(MARKS))
         for number in range(marks):
-            await store.claim(f"filler {number}", clock.now() + timedelta(seconds=900 + number % 900))
-        calls = max(MARK_CALLS, marks // 100 // effort.rounds)
-        note(line, marks, 2 * min([await claims_cost(store, clock, calls, turn) for turn in range(effort.rounds)]))
-    return line
+            await stores[marks].claim(f"filler {number}", clock.now() + timedelta(seconds=900 + number % 900))
+
+    async def measure(marks: int) -> float:
+        return 2 * await claims_cost(stores[marks], clock, max(MARK_CALLS, marks // 100 // effort.rounds), next(turns))
+
+    return await in_turns(Line("one-time marks in the store (two claims)", "mark"), list(stores), measure, effort)
 
 
 async def claims_cost(store: MemoryReplayStore, clock: FixedClock, calls: int, turn: int) -> float:
@@ -176,21 +210,11 @@ async def claims_cost(store: MemoryReplayStore, clock: FixedClock, calls: int, t
 
 async def cost(running: Running, at: Journey, provider: IdentityProvider, effort: Effort) -> float:
     """Milliseconds of CPU time for one login."""
-    await drive(at, provider, at_once=AT_ONCE, logins=max(AT_ONCE, effort.logins // 4))
-    taken = []
-    for _ in range(effort.rounds):
-        before = spent(running.pid).tree
-        round_ = await drive(at, provider, at_once=AT_ONCE, logins=effort.logins)
-        if round_.failures:
-            raise RuntimeError(f"{round_.failures.most_common(2)}")
-        taken.append(1000 * (spent(running.pid).tree - before) / len(round_.seconds))
-    return min(taken)
-
-
-def note(line: Line, size: int, milliseconds: float) -> None:
-    """Keep a point, and tell."""
-    line.points.append((size, milliseconds))
-    sys.stderr.write(f"{line.what}: {size}: {milliseconds:.3f} ms\n")
+    before = spent(running.pid).tree
+    round_ = await drive(at, provider, at_once=AT_ONCE, logins=effort.logins)
+    if round_.failures:
+        raise RuntimeError(f"{round_.failures.most_common(2)}")
+    return 1000 * (spent(running.pid).tree - before) / len(round_.seconds)
 
 
 def lines_of(result: list[Line]) -> Iterator[str]:
