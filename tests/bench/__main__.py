@@ -96,8 +96,6 @@ def of_floors(asked: argparse.Namespace) -> None:
 
 
 def of_overload(asked: argparse.Namespace) -> None:
-    if asked.alone and asked.publish:
-        parser().error("what is published is of users behind a proxy: without --alone")
     outcomes: list[overload.Outcome] = []
 
     async def floods() -> None:
@@ -111,7 +109,7 @@ def of_overload(asked: argparse.Namespace) -> None:
     if asked.json:
         record.write(asked.json, [asdict(one) for one in outcomes])
     if asked.publish:
-        record.publish_overload(outcomes)
+        record.publish_overload(outcomes, alone=asked.alone)
 
 
 def by_itself(asked: argparse.Namespace) -> None:

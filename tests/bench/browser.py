@@ -32,6 +32,10 @@ class LoginFailed(Exception):
     """A login did not end where it should."""
 
 
+class TurnedAway(LoginFailed):
+    """For now: 503, and when to come again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
     """A login at one system. `start`: the first URL, with `{target}` for a fresh targetId; `ends`: what its last answer must say.
@@ -136,6 +140,8 @@ def _next(step: Step, answer: wire.Message) -> Step:
     """A redirect, or a form that submits itself."""
     if answer.status in REDIRECTS:
         return Step(urljoin(step.url, answer.headers["location"]))
+    if answer.status == 503 and answer.headers.get("retry-after", "").isdigit():
+        raise TurnedAway
     page = answer.body.decode(errors="replace")
     form = FORM.search(page) if answer.status == 200 else None
     if form is None:

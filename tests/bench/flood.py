@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.bench import wire
-from tests.bench.browser import Browser, Journey, LoginFailed, Step
+from tests.bench.browser import Browser, Journey, LoginFailed, Step, TurnedAway
 from tests.bench.identity_provider import IdentityProvider
 
 RETRY_SECONDS = 1.0
@@ -32,6 +32,8 @@ class Flood:
     came: int = 0
     wall: float = 0.0
     """Seconds over which they came."""
+    stood_still: float = 0.0
+    """Of them, those in which nobody came because the driver did not run."""
     in_time: int = 0
     """Logins that ended before the last user arrived."""
     answers: dict[str, list[float]] = field(default_factory=lambda: {"begun": [], "turned away": [], "finished": [], "asked to wait": []})
@@ -83,9 +85,7 @@ class Users:
         began = time.perf_counter()
         try:
             step = await browser.leave()
-        except LoginFailed as error:
-            if not str(error).startswith("503"):
-                raise
+        except TurnedAway:
             flood.told("turned away", began)
             return None
         flood.told("begun", began)
@@ -125,7 +125,7 @@ async def arrive(users: Users, *, per_second: float, seconds: float) -> tuple[Fl
             await asyncio.sleep(0.002)
             before, now = now, time.perf_counter()
             passed += min(now - before, LONGEST_STEP)
-        flood.in_time, flood.wall = flood.count("finished"), now - began
+        flood.in_time, flood.wall, flood.stood_still = flood.count("finished"), now - began, now - began - passed
         again = await first_success(users)
         await asyncio.gather(*tasks)
     return flood, again

@@ -8,9 +8,11 @@ overload became: the machine may be slower during the flood than it was when the
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,8 +28,10 @@ from tests.bench.speed import Speed, watched_speed
 from tests.bench.stage import Stage, open_stage
 from tests.bench.systems import Running, product, started
 
-JOURNEYS = "OIDC", "SAML, own engine"
+JOURNEYS = "OIDC", "SAML, both opinions", "SAML, own engine"
 FILES = 20_000
+SETTLE_SECONDS = 2.0
+"""Until a gateway that has just started has done what could wait until it was ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,8 @@ class Outcome:
     capacity: float
     times: float
     """Arrivals, by the capacity as it was at the speed that the machine had meanwhile."""
+    fresh: bool
+    """Whether the gateway had just started: it knows nothing yet of what logins cost."""
     per_second: float
     turned_away: int
     turned_away_p50: float
@@ -71,50 +77,61 @@ class Outcome:
     gateway: float
     driver: float
     driver_late: float
+    stood_still: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a flood comes over."""
+    """What floods come over."""
 
     stage: Stage
-    running: Running
+    core: int | None
+    known: Running
+    """A gateway that tells the capacity, and knows it."""
     speed: Speed
 
 
 async def run(effort: Effort) -> AsyncIterator[Outcome]:
-    """One flood after the other, of each kind in turn."""
+    """One flood after the other, of each kind in turn; every second one of a kind over a gateway that has just started."""
     have_files(FILES)
     if effort.pinned:
         os.sched_setaffinity(0, {DRIVER_CORE})
     core = SYSTEM_CORE if effort.pinned else None
     with TemporaryDirectory() as folder, watched_speed(Path(folder), core) as speed:
         stage = await open_stage(Path(folder), groups=GROUPS, signing=by_p256())
-        async with started(product(stage), stage.folder, core=core) as running:
-            for _ in range(effort.floods):
+        async with started(product(stage), stage.folder, core=core) as known:
+            scene = Scene(stage=stage, core=core, known=known, speed=speed)
+            for number in range(effort.floods):
                 for title in JOURNEYS:
                     for thinking in effort.thinking:
-                        yield await flooded(Scene(stage=stage, running=running, speed=speed), title, thinking, effort)
+                        yield await flooded(scene, title, thinking, effort, fresh=number % 2 == 1)
         await stage.close()
 
 
-async def flooded(scene: Scene, title: str, thinking: float, effort: Effort) -> Outcome:
+async def flooded(scene: Scene, title: str, thinking: float, effort: Effort, *, fresh: bool) -> Outcome:
     """Tell the capacity, and exceed it."""
-    stage, running, journey = scene.stage, scene.running, scene.running.system.journeys[title]
-    await drive(journey, stage.provider, at_once=8, logins=effort.logins // 10)
-    quietly = time.perf_counter()
-    quiet = await drive(journey, stage.provider, at_once=16, logins=effort.logins)
+    journey, provider = scene.known.system.journeys[title], scene.stage.provider
+    await drive(journey, provider, at_once=8, logins=effort.logins // 10)
+    began = time.perf_counter()
+    quiet = await drive(journey, provider, at_once=16, logins=effort.logins)
     if not quiet.seconds:
         raise RuntimeError(f"nobody can sign in: {dict(quiet.failures)}")
-    capacity = len(quiet.seconds) / quiet.wall
-    tickets, before, began = stage.qlik.counts["tickets"], spent(running.pid), time.perf_counter()
-    users = Users(journey, stage.provider, thinking, effort.alone)
-    flood, again = await arrive(users, per_second=effort.times * capacity, seconds=effort.seconds)
-    took, seconds = spent(running.pid).since(before), time.perf_counter() - began
-    slower = scene.speed.between(quietly, began) / scene.speed.between(began, began + flood.wall)
-    users.go()
+    capacity, speed = len(quiet.seconds) / quiet.wall, scene.speed.between(began, time.perf_counter())
+    kind = title if not thinking else f"{title}, {thinking:g} s at the provider"
+    async with AsyncExitStack() as stack:
+        running = scene.known
+        if fresh:
+            running = await stack.enter_async_context(started(product(scene.stage), scene.stage.folder, core=scene.core))
+            await asyncio.sleep(SETTLE_SECONDS)
+        users = Users(running.system.journeys[title], provider, thinking, effort.alone)
+        tickets, before, began = scene.stage.qlik.counts["tickets"], spent(running.pid), time.perf_counter()
+        flood, again = await arrive(users, per_second=effort.times * capacity, seconds=effort.seconds)
+        took, seconds = spent(running.pid).since(before), time.perf_counter() - began
+        users.go()
+    slower = speed / scene.speed.between(began, began + flood.wall)
     return Outcome(
-        kind=title if not thinking else f"{title}, {thinking:g} s at the provider",
+        kind=kind,
+        fresh=fresh,
         capacity=capacity,
         times=flood.came / flood.wall / capacity * slower,
         per_second=flood.in_time / flood.wall,
@@ -125,7 +142,7 @@ async def flooded(scene: Scene, title: str, thinking: float, effort: Effort) -> 
         returns_p99=flood.quantile(0.99, "finished"),
         asked_to_wait=flood.count("asked to wait"),
         slowest=flood.quantile(1.0),
-        tickets=stage.qlik.counts["tickets"] - tickets - 1,
+        tickets=scene.stage.qlik.counts["tickets"] - tickets - 1,
         finished=flood.count("finished"),
         unfinished=flood.count("begun") - flood.count("finished"),
         failed=sum(flood.failures.values()),
@@ -133,17 +150,18 @@ async def flooded(scene: Scene, title: str, thinking: float, effort: Effort) -> 
         gateway=took.tree / seconds,
         driver=took.driver / seconds,
         driver_late=flood.late * 1000,
+        stood_still=flood.stood_still * 1000,
     )
 
 
 def line(one: Outcome) -> str:
     """For people."""
     return (
-        f"{one.kind}: capacity {one.capacity:.0f}/s, {one.times:.1f} times as many came, {one.per_second:.0f}/s meanwhile;"
-        f" {one.turned_away} turned away, half within {one.turned_away_p50:.0f} ms, 99 % {one.turned_away_p99:.0f};"
-        f" returns {one.returns_p50:.0f} ms, 99 % {one.returns_p99:.0f}, {one.asked_to_wait} asked to wait;"
-        f" slowest answer {one.slowest:.0f} ms; {one.tickets} tickets, {one.finished} logins ended, {one.unfinished} not;"
-        f" {one.failed} failed; in again after {one.again:.0f} ms;"
+        f"{one.kind}{', just started' * one.fresh}: capacity {one.capacity:.0f}/s, {one.times:.1f} times as many came,"
+        f" {one.per_second:.0f}/s meanwhile; {one.turned_away} turned away, half within {one.turned_away_p50:.0f} ms,"
+        f" 99 % {one.turned_away_p99:.0f}; returns {one.returns_p50:.0f} ms, 99 % {one.returns_p99:.0f},"
+        f" {one.asked_to_wait} asked to wait; slowest answer {one.slowest:.0f} ms; {one.tickets} tickets,"
+        f" {one.finished} logins ended, {one.unfinished} not; {one.failed} failed; in again after {one.again:.0f} ms;"
         f" CPU {one.gateway:.2f}, driver {one.driver:.2f}, late by {one.driver_late:.0f} ms"
     )
 
@@ -163,6 +181,7 @@ SAID = {
     "failed": "failures",
     "again": "who comes right behind the flood is in after (ms)",
     "driver_late": "of these times, the driver's own lateness at most (ms)",
+    "stood_still": "the driver stood still, and nobody came (ms)",
 }
 LESS_IS_WORSE = "capacity", "per_second"
 DECIMALS = {"times": 1}

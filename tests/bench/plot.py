@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import cycle
 
 from tests.bench.growth import Line
 from tests.bench.logins import Result
@@ -60,7 +61,7 @@ def panel(line: Line, left: float, top: float) -> Iterator[str]:
         yield text(x, bottom + 16, f"{size:,}", anchor="middle", size=11)
 
 
-COLOURS = OURS, "#7fb89a", YARDSTICK, "#e6c78a"
+COLOURS = OURS, "#7fb89a", "#3b5b92", "#9db3d6", YARDSTICK, "#e6c78a"
 BOUND = 2000.0
 """Milliseconds within which every answer shall be there."""
 
@@ -75,7 +76,7 @@ def overload(outcomes: Sequence[Outcome]) -> str:
         return left + width * times / most, top + height * (1 - milliseconds / slowest)
 
     parts = [text(10, 24, "The slowest answer of each flood, by arrivals as a multiple of what the machine could do meanwhile", size=16)]
-    for number, (kind, colour) in enumerate(zip(kinds, COLOURS, strict=False)):
+    for number, (kind, colour) in enumerate(zip(kinds, cycle(COLOURS), strict=False)):
         parts += [f'<circle cx="{left}" cy="{44 + 20 * number}" r="5" fill="{colour}"/>', text(left + 12, 49 + 20 * number, kind)]
         for x, y in (place(one.times, one.slowest) for one in outcomes if one.kind == kind):
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>')

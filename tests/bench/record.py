@@ -50,11 +50,12 @@ def publish_floors(figures: dict[str, float]) -> None:
     fill("floors", table(("part", "µs of CPU time"), [(what, f"{microseconds:.0f}") for what, microseconds in figures.items()]))
 
 
-def publish_overload(outcomes: list[Outcome]) -> None:
-    """The figures, their drawing and their table."""
-    write(FOLDER / "overload.json", [asdict(one) for one in outcomes])
-    (FOLDER / "overload.svg").write_text(plot.overload(outcomes))
-    fill("overload", table(*overload.heads_and_rows(outcomes)))
+def publish_overload(outcomes: list[Outcome], *, alone: bool) -> None:
+    """The figures, their drawing and their table: of users behind a proxy, or of users alone."""
+    name = "overload-alone" if alone else "overload"
+    write(FOLDER / f"{name}.json", [asdict(one) for one in outcomes])
+    (FOLDER / f"{name}.svg").write_text(plot.overload(outcomes))
+    fill(name, table(*overload.heads_and_rows(outcomes)))
 
 
 def fill(section: str, lines: list[str]) -> None:

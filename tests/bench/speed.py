@@ -1,6 +1,7 @@
 """How fast the machine is: the same piece of work ten times a second, on the core of the system under test.
 
-A host gives a machine more at one second and less at the next, and what was too much by three then is too much by five.
+A host's core is faster at one second and slower at the next (its clock, its caches, its neighbours), and what was too much by three then is
+too much by five.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ class Speed:
         self._notes = notes
 
     def between(self, began: float, ended: float) -> float:
-        """Pieces per second of CPU time, on average, between two moments of `time.perf_counter`; 1 where none was worked on."""
-        whole = self._notes.read_text().rpartition("\n")[0].splitlines()
-        noted = (map(float, line.split()) for line in whole)
-        return fmean([1 / took for moment, took in noted if began <= moment <= ended] or [1.0])
+        """Pieces per second of CPU time, on average, between two moments of `time.perf_counter`; or of the piece next to them."""
+        noted = [(float(moment), float(took)) for moment, took in map(str.split, self._whole_lines())]
+        meanwhile = [took for moment, took in noted if began <= moment <= ended]
+        return fmean(1 / took for took in meanwhile or [min(noted, key=lambda one: abs(one[0] - began))[1]])
+
+    def _whole_lines(self) -> list[str]:
+        return self._notes.read_text().rpartition("\n")[0].splitlines()
 
 
 @contextmanager
@@ -43,6 +47,8 @@ def watched_speed(folder: Path, core: int | None) -> Iterator[Speed]:
             [sys.executable, "-m", "tests.bench.speed", *([] if core is None else [str(core)])], cwd=ROOT, stdout=out
         )
     try:
+        while not notes.stat().st_size:
+            time.sleep(PAUSE_SECONDS)
         yield Speed(notes)
     finally:
         process.kill()

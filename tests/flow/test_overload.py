@@ -20,6 +20,7 @@ from gateway.web.pressure import (
     BEAT,
     COST_OF_OTHER,
     COST_OF_RETURN,
+    FIRST_CAPACITY,
     FIRST_PACE,
     LATE,
     LEAST_CAPACITY,
@@ -359,35 +360,35 @@ WITH_ENDS_TO_COME = 1 + UNSEEN * COST_OF_RETURN
 
 def test_the_capacity_is_what_whole_logins_have_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
     assert pressure._capacity == pytest.approx(1000, rel=0.01)
-    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.0005)
+    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.0004)
     assert pressure._capacity == pytest.approx(500, rel=0.01), "more end than can for long"
-    work(pressure, loop, clock, beats=30, begun=30, returned=30, cost=0.0002)
+    work(pressure, loop, clock, beats=30, begun=30, returned=30, cost=0.00016)
     assert pressure._capacity == pytest.approx(1250, rel=0.01), "as soon as they cost less"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 def test_fewer_begin_while_ends_are_still_to_come(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
-    work(pressure, loop, clock, beats=500, begun=20, returned=round(20 * share), cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=20, returned=round(20 * share), cost=0.0002)
     ends = share * 1000
-    assert WITH_ENDS_TO_COME * pressure._capacity == pytest.approx(4000 + (UNSEEN - 1) * COST_OF_RETURN * ends, rel=0.01)
+    assert WITH_ENDS_TO_COME * pressure._capacity == pytest.approx(5000 + (UNSEEN - 1) * COST_OF_RETURN * ends, rel=0.01)
 
 
 def test_time_is_kept_for_those_who_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what they take, whatever that was thought to be; what a login costs is not learned from them."""
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
     for _ in range(500):
         clock.spent += 80 * 0.00001
-        work(pressure, loop, clock, beats=1, begun=12, returned=12, others=80, cost=0.00025)
-    busy = 80 / BEAT * (0.00001 + COST_OF_OTHER * 0.00025)
+        work(pressure, loop, clock, beats=1, begun=12, returned=12, others=80, cost=0.0002)
+    busy = 80 / BEAT * (0.00001 + COST_OF_OTHER * 0.0002)
     assert pressure._capacity == pytest.approx(1000 * (1 - RESERVED * busy), rel=0.01)
-    work(pressure, loop, clock, beats=500, others=1_000, cost=0.00025)
+    work(pressure, loop, clock, beats=500, others=1_000, cost=0.0002)
     assert pressure._capacity == LEAST_CAPACITY
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
     assert pressure._capacity == pytest.approx(1000, rel=0.01), "at once"
 
 
@@ -398,7 +399,7 @@ def test_what_a_login_costs_is_not_learned_from_what_little_work_there_is(monkey
         clock.spent += BEAT / 2
         work(pressure, loop, clock, beats=1, begun=1, cost=0.0)
     assert pressure._cost == before
-    assert pressure._capacity < FIRST_PACE / BEAT / 2, "for half of the time goes elsewhere"
+    assert pressure._capacity < FIRST_CAPACITY / 2, "for half of the time goes elsewhere"
     for _ in range(200):
         clock.spent += BEAT / 10
         work(pressure, loop, clock, beats=1, begun=1, returned=1, cost=0.0)
@@ -413,23 +414,23 @@ def test_a_capacity_that_is_nothing_leaves_some(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_users_who_take_their_time_find_time_when_they_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beginnings cost a quarter of a login: at the pace that they alone allow, four times too many would come back."""
+    """Beginnings cost a fifth of a login: at the pace that they alone allow, five times too many would come back."""
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.0002)
     began, beats = 0, 500
     for _ in range(beats):
         begun = sum(pressure.begins() for _ in range(100))
         pressure.arrived += begun
-        clock.spent += 0.00025 * begun
+        clock.spent += 0.0002 * begun
         loop.turn([0.0])
         began += begun
-    assert began / (beats * BEAT) == pytest.approx(4000 / WITH_ENDS_TO_COME, rel=0.1)
+    assert began / (beats * BEAT) == pytest.approx(5000 / WITH_ENDS_TO_COME, rel=0.1)
     assert pressure._pace > 1000 * BEAT * 2, "no beat was late"
 
 
 def test_after_a_pause_more_may_begin_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=5, cost=0.00025)
+    work(pressure, loop, clock, beats=500, begun=5, cost=0.0002)
     assert sum(pressure.begins() for _ in range(1_000)) == FIRST_PACE
 
 
