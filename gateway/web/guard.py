@@ -84,7 +84,6 @@ class Guard:
         queue, standing, overdue = pressure.queue(), pressure.standing(), pressure.overdue()
         if queue > most.queue or standing > most.standing or overdue > most.overdue or pressure.in_hand >= most.in_hand:
             raise self._overloaded(endpoint)
-        pressure.returned += endpoint is Endpoint.RETURN
         return pressure.counted(body)
 
     async def await_turn(self, request: BaseRequest) -> None:

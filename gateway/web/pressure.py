@@ -41,7 +41,7 @@ LONGEST_WAIT = 1.0
 """Seconds after which somebody who waits is turned away."""
 LEAST_PACE, FIRST_PACE = 8, 50
 """Logins that may begin within a beat."""
-COST_OF_RETURN, COST_OF_OTHER = 4.0, 0.5
+COST_OF_END, COST_OF_OTHER = 4.0, 0.5
 """What the end of a login and any other request cost, where the beginning of one costs 1 (measured: 3.1 to 4.0 with OpenID Connect and
 SAML's own engine, 3.6 and more with both opinions; 0.5 for somebody who is turned away)."""
 ENOUGH_WORK = 100.0
@@ -112,8 +112,8 @@ class Pressure:
         """Requests that are being worked on."""
         self.arrived = 0
         """Requests since the last beat."""
-        self.returned = 0
-        """Of them, those that end a login and were taken on."""
+        self.ended = 0
+        """Logins that ended with a ticket since then: nothing that only looks like a return makes them seem cheap."""
         self._whole = _Whole(self)
         self._late: deque[float] = deque([0.0] * STANDING, maxlen=STANDING)
         self._due = 0.0
@@ -122,11 +122,11 @@ class Pressure:
         """Within this beat."""
         self._capacity = FIRST_CAPACITY
         """Whole logins in a second that there is time for."""
-        self._cost = 1 / ((1 + COST_OF_RETURN) * self._capacity)
+        self._cost = 1 / ((1 + COST_OF_END) * self._capacity)
         """Seconds of CPU time that a beginning takes, and as many times that as was said for the rest."""
         self._credit = self._capacity * RESERVE
         """Logins that may begin now, were it for the capacity alone."""
-        self._logins = self._others = self._returns = self._count_began = self._spent_before = 0.0
+        self._logins = self._others = self._ends_seen = self._count_began = self._spent_before = 0.0
         self._speed = FIRST_PACE / BEAT
         """Logins that may begin in a second, as it was of late."""
         self._waiting: deque[_Waiting] = deque()
@@ -208,7 +208,7 @@ class Pressure:
         self._reckon(loop.time())
         self._credit = min(self._capacity * RESERVE, max(0.0, self._credit - self._begun) + self._capacity * passed)
         self._may_begin = max(1, min(self._pace, int(self._credit)))
-        self.arrived = self.returned = self._begun = 0
+        self.arrived = self.ended = self._begun = 0
         self._let_in(self._may_begin, loop.time())
         self._await_beat(loop)
 
@@ -217,9 +217,9 @@ class Pressure:
 
         What a login costs is learned while there is little else; what is spent beyond that goes to others.
         """
-        self._logins += self._begun + COST_OF_RETURN * self.returned
-        self._returns += self.returned
-        self._others += COST_OF_OTHER * (self.arrived - self._begun - self.returned)
+        self._logins += self._begun + COST_OF_END * self.ended
+        self._ends_seen += self.ended
+        self._others += COST_OF_OTHER * (self.arrived - self._begun - self.ended)
         seconds = now - self._count_began
         if seconds < (SHORTEST_COUNT if self._logins + self._others >= ENOUGH_WORK else LONGEST_COUNT):
             return
@@ -229,8 +229,8 @@ class Pressure:
             cost = took / (self._logins + self._others)
             self._cost += min(0.0, cost - self._cost) or LEARNING * (cost - self._cost)
         elsewhere = max(0.0, took - self._logins * self._cost) / seconds
-        self._capacity = max(LEAST_CAPACITY, _whole_logins((1 - RESERVED * elsewhere) / self._cost, self._returns / seconds))
-        self._logins, self._others, self._returns, self._count_began, self._spent_before = 0.0, 0.0, 0.0, now, spent
+        self._capacity = max(LEAST_CAPACITY, _whole_logins((1 - RESERVED * elsewhere) / self._cost, self._ends_seen / seconds))
+        self._logins, self._others, self._ends_seen, self._count_began, self._spent_before = 0.0, 0.0, 0.0, now, spent
 
     def _let_in(self, count: int, now: float) -> None:
         """The first ones in the queue; those whose browser is gone take nobody's turn."""
@@ -244,5 +244,5 @@ class Pressure:
 
 def _whole_logins(time_for: float, ends: float) -> float:
     """A second, where there is time for so many beginnings, or as much as they cost, and so many logins end now."""
-    as_seen = time_for / (1 + COST_OF_RETURN)
-    return min(as_seen, (time_for + (UNSEEN - 1) * COST_OF_RETURN * ends) / (1 + UNSEEN * COST_OF_RETURN))
+    as_seen = time_for / (1 + COST_OF_END)
+    return min(as_seen, (time_for + (UNSEEN - 1) * COST_OF_END * ends) / (1 + UNSEEN * COST_OF_END))

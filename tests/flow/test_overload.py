@@ -18,8 +18,8 @@ from gateway.web import pressure as pressure_module
 from gateway.web.guard import EAGER, PATIENT
 from gateway.web.pressure import (
     BEAT,
+    COST_OF_END,
     COST_OF_OTHER,
-    COST_OF_RETURN,
     FIRST_CAPACITY,
     FIRST_PACE,
     LATE,
@@ -342,53 +342,51 @@ class Clock:
         monkeypatch.setattr(pressure_module.time, "process_time", lambda: self.spent)
 
 
-def work(
-    pressure: Pressure, loop: Loop, clock: Clock, *, beats: int, cost: float, begun: int = 0, returned: int = 0, others: int = 0
-) -> None:
+def work(pressure: Pressure, loop: Loop, clock: Clock, *, beats: int, cost: float, begun: int = 0, ended: int = 0, others: int = 0) -> None:
     """As much in every beat, for so many seconds of CPU time for what one beginning costs."""
     for _ in range(beats):
         pressure._begun += begun
-        pressure.returned += returned
-        pressure.arrived += begun + returned + others
-        clock.spent += cost * (begun + COST_OF_RETURN * returned + COST_OF_OTHER * others)
+        pressure.ended += ended
+        pressure.arrived += begun + ended + others
+        clock.spent += cost * (begun + COST_OF_END * ended + COST_OF_OTHER * others)
         loop.turn([0.0])
 
 
-WITH_ENDS_TO_COME = 1 + UNSEEN * COST_OF_RETURN
+WITH_ENDS_TO_COME = 1 + UNSEEN * COST_OF_END
 """What a login takes that nobody has ended yet, by its beginning."""
 
 
 def test_the_capacity_is_what_whole_logins_have_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=20, ended=20, cost=0.0002)
     assert pressure._capacity == pytest.approx(1000, rel=0.01)
-    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.0004)
+    work(pressure, loop, clock, beats=500, begun=30, ended=30, cost=0.0004)
     assert pressure._capacity == pytest.approx(500, rel=0.01), "more end than can for long"
-    work(pressure, loop, clock, beats=30, begun=30, returned=30, cost=0.00016)
+    work(pressure, loop, clock, beats=30, begun=30, ended=30, cost=0.00016)
     assert pressure._capacity == pytest.approx(1250, rel=0.01), "as soon as they cost less"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 def test_fewer_begin_while_ends_are_still_to_come(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
-    work(pressure, loop, clock, beats=500, begun=20, returned=round(20 * share), cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=20, ended=20, cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=20, ended=round(20 * share), cost=0.0002)
     ends = share * 1000
-    assert WITH_ENDS_TO_COME * pressure._capacity == pytest.approx(5000 + (UNSEEN - 1) * COST_OF_RETURN * ends, rel=0.01)
+    assert WITH_ENDS_TO_COME * pressure._capacity == pytest.approx(5000 + (UNSEEN - 1) * COST_OF_END * ends, rel=0.01)
 
 
 def test_time_is_kept_for_those_who_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """By what they take, whatever that was thought to be; what a login costs is not learned from them."""
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=20, ended=20, cost=0.0002)
     for _ in range(500):
         clock.spent += 80 * 0.00001
-        work(pressure, loop, clock, beats=1, begun=12, returned=12, others=80, cost=0.0002)
+        work(pressure, loop, clock, beats=1, begun=12, ended=12, others=80, cost=0.0002)
     busy = 80 / BEAT * (0.00001 + COST_OF_OTHER * 0.0002)
     assert pressure._capacity == pytest.approx(1000 * (1 - RESERVED * busy), rel=0.01)
     work(pressure, loop, clock, beats=500, others=1_000, cost=0.0002)
     assert pressure._capacity == LEAST_CAPACITY
-    work(pressure, loop, clock, beats=500, begun=20, returned=20, cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=20, ended=20, cost=0.0002)
     assert pressure._capacity == pytest.approx(1000, rel=0.01), "at once"
 
 
@@ -402,7 +400,7 @@ def test_what_a_login_costs_is_not_learned_from_what_little_work_there_is(monkey
     assert pressure._capacity < FIRST_CAPACITY / 2, "for half of the time goes elsewhere"
     for _ in range(200):
         clock.spent += BEAT / 10
-        work(pressure, loop, clock, beats=1, begun=1, returned=1, cost=0.0)
+        work(pressure, loop, clock, beats=1, begun=1, ended=1, cost=0.0)
     assert pressure._cost == before, "a core that is hardly used: most of it is for nobody"
 
 
@@ -416,7 +414,7 @@ def test_a_capacity_that_is_nothing_leaves_some(monkeypatch: pytest.MonkeyPatch)
 def test_users_who_take_their_time_find_time_when_they_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beginnings cost a fifth of a login: at the pace that they alone allow, five times too many would come back."""
     clock, (pressure, loop) = Clock(monkeypatch), measured(requests=0)
-    work(pressure, loop, clock, beats=500, begun=30, returned=30, cost=0.0002)
+    work(pressure, loop, clock, beats=500, begun=30, ended=30, cost=0.0002)
     began, beats = 0, 500
     for _ in range(beats):
         begun = sum(pressure.begins() for _ in range(100))

@@ -94,6 +94,7 @@ async def end_login(request: BaseRequest, response: IdpResponse, transaction: Lo
     services, trail = request[SERVICES], request[TRAIL]
     idp = trail.name
     ticket = await services.pipeline.finish(trail.table, idp, response, transaction)
+    services.guard.pressure.ended += 1
     came_in(request, transaction)
     if transaction.chosen:
         line = remember(trail.cookies, transaction.virtual_proxy, LastChoice(idp), secure=services.secure)
