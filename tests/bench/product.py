@@ -79,7 +79,8 @@ def write_folder(
     folder, certs = stage.folder / f"product-{ports[0]}" / "idp_configs", stage.folder / f"product-{ports[0]}" / "certs"
     folder.mkdir(parents=True)
     certs.symlink_to(stage.folder)
-    (certs / "cookie.key").write_text(wire.encoded(secrets.token_bytes(32)))
+    if not (certs / "cookie.key").exists():  # shared by all gateways of the stage, which would take a new one over
+        (certs / "cookie.key").write_text(wire.encoded(secrets.token_bytes(32)))
     (certs / "client.secret").write_text(CLIENT_SECRET)
     text = GATEWAY.format(
         public_url=PUBLIC_URL, host=HOST, port=ports[0], management_port=ports[1], store=store, node=NODE, qlik_port=stage.qlik_port
