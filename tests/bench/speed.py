@@ -48,6 +48,8 @@ def watched_speed(folder: Path, core: int | None) -> Iterator[Speed]:
         )
     try:
         while not notes.stat().st_size:
+            if process.poll() is not None:
+                raise RuntimeError(f"it ended with {process.returncode}")
             time.sleep(PAUSE_SECONDS)
         yield Speed(notes)
     finally:

@@ -432,6 +432,19 @@ def test_after_a_pause_more_may_begin_for_a_moment(monkeypatch: pytest.MonkeyPat
     assert sum(pressure.begins() for _ in range(1_000)) == FIRST_PACE
 
 
+async def test_only_a_login_that_ends_with_a_ticket_counts_as_ended(world: World) -> None:
+    """Forged returns are cheap: by them logins would be, too, and more would begin than can be ended."""
+    pressure = world.gateway.pressure
+    pressure.stop()  # no beat begins to count anew
+    browser = world.browser()
+    callback = (await world.to_callback(browser)).location
+    for forged in (callback, str(URL(callback).without_query_params("state")), str(URL(callback).update_query(code="forged"))):
+        assert (await world.browser().get(forged)).status == 400
+    assert (pressure.ended, pressure.arrived) == (0, 4)
+    assert (await browser.get(callback)).status == 302
+    assert (pressure.ended, pressure.arrived) == (1, 5)
+
+
 # ---- what a flood makes is hardly garbage -----------------------------------------------------------------------------------
 
 
